@@ -1,0 +1,81 @@
+package mysql
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/govwifi/user-signup/internal/govwifi"
+)
+
+// signups puts one user of each kind at a time. Of the pairs, the first has logged in.
+func signups(t *testing.T, b bundle, prefix, created string) {
+	t.Helper()
+	row := func(n int, contact, sponsor, login string) string {
+		return fmt.Sprintf("'%s%d', %s, %s, '%s', %s", prefix, n, contact, sponsor, created, login)
+	}
+	insert(t, b,
+		row(0, "'+447700900123'", "'+447700900123'", "'2030-01-01'"), row(1, "'+447700900124'", "'+447700900124'", "NULL"),
+		row(2, "'a@x.uk'", "'A@x.uk'", "'2030-01-01'"), row(3, "'b@x.uk'", "'b@x.uk'", "NULL"),
+		row(4, "'c@x.uk'", "'boss@x.uk'", "'2030-01-01'"), row(5, "'+447700900125'", "'boss@x.uk'", "NULL"),
+		row(6, "'d@x.uk'", "NULL", "'2030-01-01'"), row(7, "NULL", "NULL", "NULL"))
+}
+
+// TestStatistics puts one lot of users on either side of each boundary.
+func TestStatistics(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		period  govwifi.Period
+		in, out []string
+	}{
+		{govwifi.Day, []string{"2020-09-23 00:00:00", "2020-09-23 23:59:59"}, []string{"2020-09-22 23:59:59"}},
+		{govwifi.Week, []string{"2020-09-10 00:00:00", "2020-09-17 23:59:59"}, []string{"2020-09-09 23:59:59", "2020-09-18 00:00:00"}},
+		{govwifi.Month, []string{"2020-08-23 00:00:00", "2020-09-23 23:59:59"}, []string{"2020-08-22 23:59:59"}},
+	} {
+		t.Run(string(tt.period), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			in, all := len(tt.in), len(tt.in)+len(tt.out)
+			for i, created := range append(append([]string{}, tt.in...), tt.out...) {
+				signups(t, b, fmt.Sprintf("u%d-", i), created)
+			}
+			// The day itself and what comes after counts in nothing.
+			signups(t, b, "d-", "2020-09-24 00:00:00")
+			signups(t, b, "z-", "2020-10-11 12:00:00")
+			v, err := b.Volumetrics(t.Context(), tt.period, date("2020-09-24 00:00:00"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(govwifi.Volumetrics{Period: tt.period, MetricName: "volumetrics", PeriodBefore: 8 * in, Cumulative: 8 * all,
+				SMSPeriodBefore: 2 * in, SMSCumulative: 2 * all, EmailPeriodBefore: 2 * in, EmailCumulative: 2 * all,
+				SponsoredPeriodBefore: 2 * in, SponsoredCumulative: 2 * all}, v); diff != "" {
+				t.Error(diff)
+			}
+			c, err := b.CompletionRate(t.Context(), tt.period, date("2020-09-24 00:00:00"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(govwifi.CompletionRate{Period: tt.period, MetricName: "completion-rate", SMSRegistered: 2 * in, SMSLoggedIn: in,
+				EmailRegistered: 2 * in, EmailLoggedIn: in, SponsorRegistered: 2 * in, SponsorLoggedIn: in}, c); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestStatisticsOfNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	v, err := b.Volumetrics(t.Context(), govwifi.Day, now)
+	if want := (govwifi.Volumetrics{Period: govwifi.Day, MetricName: "volumetrics"}); v != want || err != nil {
+		t.Errorf("%+v, %v", v, err)
+	}
+	c, err := b.CompletionRate(t.Context(), govwifi.Day, now)
+	if want := (govwifi.CompletionRate{Period: govwifi.Day, MetricName: "completion-rate"}); c != want || err != nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := b.Volumetrics(t.Context(), "year", now); err == nil {
+		t.Error("a year is counted")
+	}
+}
