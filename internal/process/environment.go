@@ -25,13 +25,13 @@ func environment[C any](from map[string]string) (C, error) {
 	if err := env.ParseWithOptions(&c, env.Options{Environment: from}); err != nil {
 		problems = append(problems, describe(reflect.TypeOf(c), err)...)
 	}
-	if checker, ok := any(c).(interface{ Check() []string }); ok && len(problems) == 0 {
+	if checker, ok := any(c).(interface{ Check() []string }); ok {
 		problems = append(problems, checker.Check()...)
 	}
 	if len(problems) == 0 {
 		return c, nil
 	}
-	return c, &UsageError{fmt.Errorf("the configuration is wrong:\n  %s\nEvery variable is explained in docs/contract.md, section 3.", strings.Join(problems, "\n  "))}
+	return c, &UsageError{fmt.Errorf("the configuration is wrong (docs/contract.md, section 3, explains every variable):\n  %s", strings.Join(problems, "\n  "))}
 }
 
 func describe(config reflect.Type, err error) []string {

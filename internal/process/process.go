@@ -30,11 +30,12 @@ func (e *UsageError) Unwrap() error { return e.Err }
 
 // Main calls run with a context that ends at the first SIGTERM or SIGINT, and exits:
 // 0 after nil, 2 after a UsageError, 1 after any other error, which is printed to
-// standard error. A second signal kills at once.
+// standard error. A second signal kills at once. With -healthcheck as the only argument
+// it asks the running process whether it lives instead (health.go).
 func Main(run func(ctx context.Context, args []string) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop)
-	os.Exit(code(run(ctx, os.Args[1:])))
+	os.Exit(code(orHealthcheck(run)(ctx, os.Args[1:])))
 }
 
 func code(err error) int {

@@ -20,6 +20,8 @@ type LogConfig struct {
 	Level slog.Level `env:"LOG_LEVEL" envDefault:"info"`
 	// Format is text (logfmt) or json.
 	Format Format `env:"LOG_FORMAT" envDefault:"text"`
+	// SentryDSN is told of error lines too; see Open.
+	SentryDSN SentryDSN `env:"SENTRY_DSN"`
 }
 
 // Format is the shape of log lines.
@@ -57,7 +59,7 @@ func (c LogConfig) NewLogger(w io.Writer) *slog.Logger {
 func maskAttr(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindString:
-		if a.Key == KeyAttr {
+		if a.Key == KeyAttr || a.Key == TraceAttr {
 			return a
 		}
 		return slog.String(a.Key, govwifi.Mask(a.Value.String()))
@@ -75,18 +77,25 @@ func maskAttr(_ []string, a slog.Attr) slog.Attr {
 const RequestMessage = "request"
 
 // jsonLines writes a request's attributes as that text into msg, where JSON's own
-// "status":200 would be counted as a failure (docs/facts.md, D4).
+// "status":200 would be counted as a failure (docs/facts.md, D4). Only the trace stays
+// a field of its own, as it is on every other line.
 type jsonLines struct{ slog.Handler }
 
 // Handle rewrites request lines and passes all others on.
 func (j jsonLines) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message == RequestMessage {
 		var words []string
+		var trace []slog.Attr
 		r.Attrs(func(a slog.Attr) bool {
+			if a.Key == TraceAttr {
+				trace = append(trace, a)
+				return true
+			}
 			words = append(words, a.Key+"="+a.Value.String())
 			return true
 		})
 		r = slog.NewRecord(r.Time, r.Level, strings.Join(words, " "), r.PC)
+		r.AddAttrs(trace...)
 	}
 	return j.Handler.Handle(ctx, r)
 }

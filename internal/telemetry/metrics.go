@@ -15,10 +15,10 @@ type Metrics struct {
 	Registry *prometheus.Registry
 }
 
-// NewMetrics makes a registry that already tells of Go and the process.
+// NewMetrics makes a registry that already tells of Go, the process and the build.
 func NewMetrics() Metrics {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	return Metrics{r}
 }
 
@@ -101,10 +101,15 @@ func (m Metrics) Notify() Notify {
 	return n
 }
 
-// Observe takes one request down; status 0 means that no answer came.
+// noStatus is the label of a request to which no answer came.
+const noStatus = "error"
+
+// Observe takes one request down; status 0 means that no answer came. A number that
+// HTTP does not know (RFC 9110, section 15) is none either: a proxy gone mad makes no
+// thousand series.
 func (n Notify) Observe(endpoint string, status int, d time.Duration) {
-	text := "error"
-	if status != 0 {
+	text := noStatus
+	if status >= 100 && status <= 599 {
 		text = strconv.Itoa(status)
 	}
 	n.total.WithLabelValues(endpoint, text).Inc()
