@@ -1,7 +1,9 @@
 package mysql
 
 import (
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,31 +83,29 @@ func TestCopyAfterReceipt(t *testing.T) {
 	}
 }
 
-// Many workers and receipts of one message at once: one row, the latest status, and each
-// change is counted by one of them.
+// Receipts of one message that meet before it has a row: one row, the latest status, and
+// each change is counted by one of them.
 func TestRecordDeliveryAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	var wait sync.WaitGroup
-	changes := make(chan bool, 20)
-	for range 20 {
-		wait.Go(func() {
-			changed, err := b.RecordDelivery(t.Context(), receipt("delivered", now.Add(time.Minute)))
-			if err != nil {
-				t.Error(err)
-			}
-			changes <- changed
-		})
-	}
-	wait.Wait()
-	close(changes)
-	n := 0
-	for changed := range changes {
-		if changed {
-			n++
+	var changes atomic.Int64
+	for id := range 50 {
+		for _, r := range []govwifi.Notification{receipt("temporary-failure", now.Add(time.Minute)), receipt("delivered", now.Add(time.Hour)), receipt("delivered", now.Add(time.Hour))} {
+			r.ID = fmt.Sprint(id)
+			wait.Go(func() {
+				changed, err := b.RecordDelivery(t.Context(), r)
+				if err != nil {
+					t.Error(err)
+				}
+				if changed && r.Status == "delivered" {
+					changes.Add(1)
+				}
+			})
 		}
 	}
-	if rows := query(t, b.raw, "SELECT COUNT(*), MAX(status) FROM notifications"); rows != "1\tdelivered" || n != 1 {
-		t.Errorf("%s, changed %d times", rows, n)
+	wait.Wait()
+	if got := query(t, b.raw, "SELECT COUNT(*), MIN(status), MAX(status) FROM notifications"); got != "50\tdelivered\tdelivered" || changes.Load() != 50 {
+		t.Errorf("rows and statuses are %s, changed %d times", got, changes.Load())
 	}
 }

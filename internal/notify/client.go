@@ -29,6 +29,11 @@ const (
 	endpointReceivedTexts = "received-texts"
 )
 
+// Endpoints lists what Config.Observe may name.
+func Endpoints() []string {
+	return []string{endpointEmail, endpointSMS, endpointNotifications, endpointTemplates, endpointReceivedTexts}
+}
+
 // Config says whose messages these are and how to reach Notify.
 type Config struct {
 	// APIKey is Notify's {name}-{service id}-{secret}; required, never printed.

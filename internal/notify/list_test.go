@@ -303,3 +303,36 @@ func TestReceivedTextsAreListedInPages(t *testing.T) {
 		t.Errorf("last page: %v, %v", last, err)
 	}
 }
+
+// The name behind the id that a delivery receipt holds, with one look-up at most.
+func TestTemplateName(t *testing.T) {
+	t.Parallel()
+	c, server := start(t, notifytest.Config{})
+	count := listings(server)
+	templates, err := c.Templates(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, template := range templates {
+		if name, err := c.TemplateName(t.Context(), template.ID); err != nil || string(name) != template.Name {
+			t.Errorf("%s is called %q, %v", template.Name, name, err)
+		}
+	}
+	for range 3 {
+		if name, err := c.TemplateName(t.Context(), "f335..."); err != nil || name != "" {
+			t.Errorf("a foreign id is called %q, %v", name, err)
+		}
+	}
+	if n := count.Load(); n != 2 {
+		t.Errorf("%d listings, one of them by the test", n)
+	}
+}
+
+func TestTemplateNameWithoutNotify(t *testing.T) {
+	t.Parallel()
+	c, server := start(t, notifytest.Config{})
+	server.Play(func(notifytest.Request) notifytest.Fault { return notifytest.Fault{Status: 500} })
+	if name, err := c.TemplateName(t.Context(), "f335..."); err == nil {
+		t.Errorf("it is called %q", name)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +64,13 @@ func (c *Client) CheckTemplates(ctx context.Context) (missing []govwifi.Template
 	return missing, nil
 }
 
+// TemplateName is the template with that id, empty if it is none of ours: other programs
+// may use the same Notify service. It asks Notify only if no ids are known at all, so a
+// template that has just been made again is unknown until a message of it is sent.
+func (c *Client) TemplateName(ctx context.Context, id string) (govwifi.Template, error) {
+	return c.templates.name(ctx, id)
+}
+
 // templateIDs remembers the id of each template name. Ids are never thrown away by
 // age: one that has died shows itself by a 400, and find is then told so.
 type templateIDs struct {
@@ -109,6 +117,30 @@ func (t *templateIDs) find(ctx context.Context, name govwifi.Template, refused s
 		return "", fmt.Errorf("%w: there is no %s template called %q: create it, or take it out of the archive", govwifi.ErrMisconfigured, typeOf(name), string(name))
 	}
 	return id, nil
+}
+
+// name finds the name to an id.
+func (t *templateIDs) name(ctx context.Context, id string) (govwifi.Template, error) {
+	if !t.loaded() {
+		// Looking for any name looks all of them up.
+		if _, err := t.find(ctx, govwifi.CredentialsSMS, ""); err != nil && !t.loaded() {
+			return "", err
+		}
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for name, known := range t.ids {
+		if known == id && slices.Contains(govwifi.Templates(), name) {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
+func (t *templateIDs) loaded() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.ids) > 0
 }
 
 func (t *templateIDs) known(name govwifi.Template) string {

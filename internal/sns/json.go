@@ -16,7 +16,7 @@ type object map[string]json.RawMessage
 
 // parseObject fails with ErrMalformed if the text is not one JSON object, or too deep.
 func parseObject(text []byte) (object, error) {
-	if tooDeep(text) {
+	if TooDeep(text) {
 		return nil, fmt.Errorf("%w: its JSON nests too deeply", ErrMalformed)
 	}
 	var o object
@@ -67,9 +67,10 @@ func (o object) object(key string) object {
 	return inner
 }
 
-// tooDeep looks at brackets outside strings only; whether the text is JSON at all
-// is for the decoder to say.
-func tooDeep(text []byte) bool {
+// TooDeep says whether JSON nests deeper than anything that AWS or GOV.UK Notify sends.
+// It looks at brackets outside strings only; whether the text is JSON at all is for the
+// decoder to say.
+func TooDeep(text []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
 		switch b := text[i]; {

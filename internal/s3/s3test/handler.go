@@ -275,9 +275,10 @@ func (e *refusal) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeXML(w, e.status, struct {
-		XMLName                            xml.Name `xml:"Error"`
-		Code, Message, Resource, RequestId string
-	}{Code: e.code, Message: e.message, Resource: r.URL.Path, RequestId: "S3TEST"})
+		XMLName                 xml.Name `xml:"Error"`
+		Code, Message, Resource string
+		RequestID               string `xml:"RequestId"`
+	}{Code: e.code, Message: e.message, Resource: r.URL.Path, RequestID: "S3TEST"})
 }
 
 func writeXML(w http.ResponseWriter, status int, value any) {
