@@ -1,0 +1,289 @@
+package queue
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/job"
+)
+
+// WorkerConfig is how a Worker works.
+type WorkerConfig struct {
+	// Redis is a Patient connection, shared by all queues and the caller's to
+	// close.
+	Redis redis.UniversalClient
+	// Sealer opens payloads; nil where they lie in the clear.
+	Sealer *Sealer
+	// Places is how many jobs of each queue run at once; a queue without places
+	// is not served.
+	Places map[job.Queue]int
+	// DrainTimeout is how long running jobs may go on after Run's context ends.
+	// Whoever is not done by then is cancelled and tried again elsewhere.
+	DrainTimeout time.Duration
+	// Log gets asynq's own words.
+	Log *slog.Logger
+	// Observe is told of every attempt, from many goroutines at once.
+	Observe func(context.Context, Attempt)
+}
+
+// Attempt is one run of a job's handler, for logs and metrics.
+type Attempt struct {
+	Job   string
+	Queue job.Queue
+	Key   string
+	// Number counts from 1.
+	Number int
+	// Wait is the time from enqueuing, or from being run again, to this attempt.
+	Wait     time.Duration
+	Duration time.Duration
+	Outcome  Outcome
+	// Err is masked, and nil when done.
+	Err error
+}
+
+// Outcome is what became of an attempt; a label of signup_jobs_total.
+type Outcome string
+
+// The outcomes.
+const (
+	Done     Outcome = "done"
+	Retried  Outcome = "retry"
+	Archived Outcome = "archived"
+)
+
+// Worker works the queues. Register handlers with Handle, then call Run.
+type Worker struct {
+	config WorkerConfig
+	routes map[string]route
+	// drained is cancelled when the drain time is over.
+	drained context.Context
+	expire  context.CancelFunc
+}
+
+// route is the way to a handler.
+type route struct {
+	spec   job.Spec
+	handle func(ctx context.Context, payload []byte, first bool) error
+}
+
+// NewWorker makes a worker without handlers.
+func NewWorker(c WorkerConfig) *Worker {
+	drained, expire := context.WithCancel(context.Background())
+	return &Worker{config: c, routes: map[string]route{}, drained: drained, expire: expire}
+}
+
+// Handle registers the handler of J's jobs under their exact name.
+func Handle[J job.Job](w *Worker, handle func(context.Context, J) error) {
+	var zero J
+	spec := zero.Spec()
+	w.routes[spec.Name] = route{spec, func(ctx context.Context, payload []byte, first bool) error {
+		var j J
+		if err := json.Unmarshal(payload, &j); err != nil {
+			// What encoding/json says of it may quote it.
+			return job.Permanent(fmt.Errorf("the payload is none of a %s job of this release; its %T is not shown, since it may quote what is personal", spec.Name, err))
+		}
+		d := job.DeliveryFrom(ctx)
+		d.First = first && !j.WasRecovered()
+		return handle(job.WithDelivery(ctx, d), j)
+	}}
+}
+
+// Names are the jobs that have a handler.
+func (w *Worker) Names() []string { return slices.Sorted(maps.Keys(w.routes)) }
+
+// Run serves until ctx ends, then takes no more jobs and lets the running ones
+// finish. It fails at once if Redis cannot be reached, which asynq would not.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.config.Redis.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("reach Redis: %w", err)
+	}
+	var servers []*asynq.Server
+	for _, queue := range job.Queues() {
+		if w.config.Places[queue] == 0 {
+			continue
+		}
+		server := w.server(queue)
+		if err := server.Start(asynq.HandlerFunc(w.attempt)); err != nil {
+			return fmt.Errorf("serve the %s queue: %w", queue, err)
+		}
+		servers = append(servers, server)
+	}
+	<-ctx.Done()
+	timer := time.AfterFunc(w.config.DrainTimeout, w.expire)
+	defer timer.Stop()
+	for _, server := range servers {
+		server.Stop()
+	}
+	var wait sync.WaitGroup
+	for _, server := range servers {
+		wait.Go(server.Shutdown)
+	}
+	wait.Wait()
+	return nil
+}
+
+// server serves one queue; with one server for several, a slow batch would hold
+// the places of people who wait.
+func (w *Worker) server(queue job.Queue) *asynq.Server {
+	return asynq.NewServerFromRedisClient(uncancelled{w.config.Redis}, asynq.Config{
+		Concurrency: w.config.Places[queue],
+		Queues:      map[string]int{string(queue): 1},
+		// A cancelled attempt gets a moment to report itself: asynq would put it
+		// back as if it had never begun, and its message might go out twice.
+		ShutdownTimeout:          w.config.DrainTimeout + 5*time.Second,
+		TaskCheckInterval:        100 * time.Millisecond,
+		DelayedTaskCheckInterval: time.Second,
+		RetryDelayFunc:           retryDelay,
+		IsFailure:                spendsAttempt,
+		Logger:                   asynqLog{w.config.Log},
+		LogLevel:                 asynq.WarnLevel,
+	})
+}
+
+// attempt runs one job's handler and translates its outcome into asynq's words.
+func (w *Worker) attempt(ctx context.Context, task *asynq.Task) error {
+	started := time.Now()
+	retried, _ := asynq.GetRetryCount(ctx)
+	limit, _ := asynq.GetMaxRetry(ctx)
+	key, _ := asynq.GetTaskID(ctx)
+	queue, _ := asynq.GetQueueName(ctx)
+	since, replayed := waitingSince(task.Headers(), started)
+	r, known := w.routes[task.Type()]
+	if !known {
+		r = unknown(task.Type())
+	}
+	age := started.Sub(since)
+	worn := retried >= limit || (retried >= leastAttempts && age >= r.spec.Patience)
+
+	// A job that nobody's event began, such as a tick, begins a trail of its own.
+	ctx = job.WithTrace(ctx, cmp.Or(task.Headers()[headerTrace], key))
+	ctx = job.WithDelivery(ctx, job.Delivery{Last: worn, Queue: job.Queue(queue)})
+	result := outcomeOf(w.run(ctx, r, task, retried == 0 && !replayed), retried, worn)
+	w.config.Observe(ctx, Attempt{
+		Job: r.spec.Name, Queue: job.Queue(queue), Key: key, Number: retried + 1,
+		Wait: age, Duration: time.Since(started), Outcome: result.outcome, Err: result.err(),
+	})
+	return result.err()
+}
+
+// waitingSince is when a job began to wait: when it was enqueued or, if an operator ran
+// it again, then. Without either time, as in a job put there by hand, it is now.
+func waitingSince(headers map[string]string, now time.Time) (since time.Time, replayed bool) {
+	if since, err := time.Parse(time.RFC3339Nano, headers[headerReplayed]); err == nil {
+		return since, true
+	}
+	since, err := time.Parse(time.RFC3339Nano, headers[headerEnqueued])
+	if err != nil {
+		return now, false
+	}
+	return since, false
+}
+
+// leastAttempts is what even a job that waited longer than its patience gets, such
+// as one queued while every worker was down.
+const leastAttempts = 5
+
+// unknown waits for a worker of the release that knows the job.
+func unknown(name string) route {
+	return route{job.Spec{Name: "unknown", Timeout: time.Second, Patience: 24 * time.Hour},
+		func(context.Context, []byte, bool) error {
+			return fmt.Errorf("this release has no handler for a job named %q: it waits for a worker of a newer one", name)
+		}}
+}
+
+// run calls the handler within the job's time-out and the drain time. A panic is an
+// error like any other; its stack goes to the log, its words may hold anything.
+func (w *Worker) run(ctx context.Context, r route, task *asynq.Task, first bool) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.spec.Timeout)
+	defer cancel()
+	defer context.AfterFunc(w.drained, cancel)()
+	defer func() {
+		if p := recover(); p != nil {
+			w.config.Log.ErrorContext(ctx, "a handler panicked", "job", r.spec.Name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in the handler of %s, see the log", r.spec.Name)
+		}
+	}()
+	payload, err := w.config.Sealer.open(task.Type(), task.Payload())
+	if err != nil {
+		return job.Permanent(err)
+	}
+	return r.handle(ctx, payload, first)
+}
+
+// result is an attempt's end as asynq is to understand it.
+type result struct {
+	outcome Outcome
+	// text is masked: it lies in Redis and is shown by the dashboard.
+	text string
+	wait time.Duration
+	// free says that the attempt does not count, as the other side asked for
+	// patience. The job's age still ends it.
+	free bool
+}
+
+func outcomeOf(err error, retried int, worn bool) result {
+	if err == nil {
+		return result{outcome: Done}
+	}
+	text := govwifi.Mask(err.Error())
+	var after *job.RetryAfterError
+	var slow *govwifi.SlowDownError
+	switch {
+	case job.IsPermanent(err):
+		return result{outcome: Archived, text: text}
+	case worn:
+		return result{outcome: Archived, text: "given up after many attempts, the last of which: " + text}
+	case errors.As(err, &after):
+		return result{outcome: Retried, text: text, wait: after.Wait, free: errors.As(err, &slow)}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return result{outcome: Retried, text: text, wait: max(backoff(retried), job.AmbiguousWait)}
+	}
+	return result{outcome: Retried, text: text, wait: backoff(retried)}
+}
+
+func (r result) err() error {
+	if r.outcome == Done {
+		return nil
+	}
+	return &attemptError{r}
+}
+
+// attemptError carries a result through asynq.
+type attemptError struct{ result }
+
+// Error is the masked text alone: asynq stores it as the task's last error.
+func (e *attemptError) Error() string { return e.text }
+
+// Is lets asynq find its word for "archive now".
+func (e *attemptError) Is(target error) bool {
+	return e.outcome == Archived && target == asynq.SkipRetry
+}
+
+// retryDelay is asynq's question after a failed attempt. Errors that are not ours
+// are its own about a lost lease or an expired context: a message may be on its
+// way, so the next delivery must not look for it too soon.
+func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
+	var e *attemptError
+	if errors.As(err, &e) {
+		return e.wait
+	}
+	return job.AmbiguousWait
+}
+
+func spendsAttempt(err error) bool {
+	var e *attemptError
+	return !errors.As(err, &e) || !e.free
+}
