@@ -1,0 +1,104 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/govwifi/user-signup/internal/job"
+	"github.com/govwifi/user-signup/internal/telemetry"
+)
+
+// outcomeKey is where a handler leaves the outcome label of its request.
+const outcomeKey = "outcome"
+
+// routeLabels name the routes in metrics; others are counted nowhere, since anyone
+// can make up paths.
+var routeLabels = map[string]string{
+	"/user-signup/email-notification":      "email",
+	"/user-signup/sms-notification/notify": "sms",
+	"/user-signup/delivery-receipt/notify": "delivery-receipt",
+}
+
+// outcomes are what may become of a webhook, as refusals and done name it in metrics.
+var outcomes = []string{"accepted", "ignored", "bad_request", "unauthorized", "forbidden", "too_large", "unavailable"}
+
+// observe gives each request its trace, writes its one log line and counts webhooks.
+// It also catches panics, so that a sender is asked to try again.
+func (d *Door) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		started := time.Now()
+		ctx := job.WithTrace(c.Request().Context(), traceOf(c.Request().Header, started))
+		c.SetRequest(c.Request().WithContext(ctx))
+		defer func() {
+			if p := recover(); p != nil {
+				d.Log.ErrorContext(ctx, "a webhook's handler panicked", "panic", p, "stack", string(debug.Stack()))
+				c.Error(unavailable("something went wrong, please try again"))
+			}
+			took := time.Since(started)
+			if label, ok := routeLabels[c.Path()]; ok {
+				outcome, _ := c.Get(outcomeKey).(string)
+				d.Webhooks.Observe(label, outcome, took)
+			}
+			d.Log.InfoContext(ctx, telemetry.RequestMessage,
+				"method", c.Request().Method, "path", c.Request().URL.Path,
+				"status", c.Response().Status, "duration", fmt.Sprintf("%.4f", took.Seconds()))
+		}()
+		if err := next(c); err != nil {
+			c.Error(err)
+		}
+		return nil
+	}
+}
+
+// inPlaces refuses requests beyond the number of places instead of holding them.
+// The health check has a place of its own: an overloaded door is still a door.
+func inPlaces(places chan struct{}) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if c.Path() == "/healthcheck" {
+				return next(c)
+			}
+			select {
+			case places <- struct{}{}:
+				defer func() { <-places }()
+				return next(c)
+			default:
+				return unavailable("too many requests at once, please try again")
+			}
+		}
+	}
+}
+
+// within cuts off clients whose body trickles, also where no handler reads it: net/http
+// itself waits for the rest of a refused body, without end.
+func within(wait time.Duration) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(wait)); err != nil {
+				return fmt.Errorf("set the read deadline: %w", err)
+			}
+			return next(c)
+		}
+	}
+}
+
+// body reads a request whole, whatever its content type: SNS says text/plain.
+func body(c echo.Context) ([]byte, error) {
+	text, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &refusal{http.StatusRequestEntityTooLarge, "too_large", "the body is over 512 KiB"}
+	case err != nil:
+		// Neither 400 nor 408: SNS and GOV.UK Notify drop what a 4xx refuses, and the
+		// next try of a body that was cut off may arrive.
+		return nil, unavailable("the body did not arrive in full, please try again")
+	}
+	return text, nil
+}

@@ -1,0 +1,96 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/job"
+	"github.com/govwifi/user-signup/internal/sns"
+)
+
+// inboundText is what GOV.UK Notify posts for each text that it receives
+// (docs/facts.md, B1). Pointers tell a missing field from an empty one.
+type inboundText struct {
+	ID          json.RawMessage `json:"id"`
+	Source      *string         `json:"source_number"`
+	Destination *string         `json:"destination_number"`
+	Message     *string         `json:"message"`
+}
+
+// sms takes a text from GOV.UK Notify.
+func (d *Door) sms(c echo.Context) error {
+	if !d.Tokens.admit(c.Request().Header.Get(echo.HeaderAuthorization)) {
+		return &refusal{http.StatusUnauthorized, "unauthorized", "the bearer token is missing or wrong"}
+	}
+	text, err := body(c)
+	if err != nil {
+		return err
+	}
+	var in inboundText
+	if err := json.Unmarshal(text, &in); err != nil || sns.TooDeep(text) {
+		return badRequest("the body is no JSON object with texts in source_number, destination_number and message")
+	}
+	if in.Source == nil || in.Destination == nil || in.Message == nil {
+		return badRequest("source_number, destination_number and message must be there, as texts")
+	}
+	number, err := govwifi.ParsePhone(*in.Source)
+	if err != nil {
+		return d.ignore(c, "the sender of a text is no phone number")
+	}
+	if own, err := govwifi.ParsePhone(*in.Destination); err == nil && own == number {
+		return d.ignore(c, "a text from our own number")
+	}
+	return d.accept(c, job.ForText(job.Text{
+		MessageID: textKey(in.ID), Number: string(number), Destination: *in.Destination,
+		Text: *in.Message, ReceivedAt: d.Now().UTC(),
+	}))
+}
+
+// textKey is Notify's id, the same on every retry. A text without one is always
+// new: some of GovWifi's own tools send none.
+func textKey(id json.RawMessage) string {
+	var text string
+	switch {
+	case len(id) == 0 || string(id) == "null" || string(id) == `""`:
+		return uuid.NewString()
+	case json.Unmarshal(id, &text) == nil:
+		return eventKey(text)
+	}
+	return eventKey(string(id))
+}
+
+// opaque is what an id looks like that can be a job's key as it is.
+var opaque = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+
+// eventKey makes a key of an id from outside. Ids of SES and Notify are taken as
+// they are; what looks otherwise is hashed, so that it can neither break a Redis
+// key nor carry an address into one.
+func eventKey(id string) string {
+	if _, err := govwifi.ParsePhone(id); err != nil && opaque.MatchString(id) {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "hashed-" + hex.EncodeToString(sum[:])
+}
+
+// admit compares in constant time, over hashes so that not even the length of a
+// token can be measured.
+func (t Tokens) admit(header string) bool {
+	scheme, shown, _ := strings.Cut(header, " ")
+	sum := sha256.Sum256([]byte(strings.TrimSpace(shown)))
+	match := 0
+	for _, token := range t {
+		want := sha256.Sum256([]byte(token))
+		match |= subtle.ConstantTimeCompare(sum[:], want[:])
+	}
+	return strings.EqualFold(scheme, "bearer") && match == 1
+}
