@@ -1,0 +1,118 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/s3"
+)
+
+// ErrCheckFailed says that `worker check` found something that does not work. What it is has
+// been printed.
+var ErrCheckFailed = errors.New("at least one check failed")
+
+// checkTimeout bounds each check: an operator is looking at the screen.
+const checkTimeout = 10 * time.Second
+
+// Check tries every dependency and prints a line for each, with what to do about it
+// where it fails. It changes nothing but a key in Redis, which expires.
+func Check(ctx context.Context, c Config, out io.Writer) error {
+	p, err := c.connect(ctx, c.Log.NewLogger(io.Discard))
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	r := &checks{out: out}
+	r.try(ctx, "Redis", "check REDIS_URL, and that Redis runs, is not full and may be reached from here", p.jobs.Ready)
+	r.try(ctx, "MySQL", "check the DB_ variables, and that the database may be reached from here", func(ctx context.Context) error {
+		return p.openDB(ctx, c.Database)
+	})
+	if p.db != nil {
+		r.try(ctx, "schema", "run `worker migrate` once", p.db.CheckSchema)
+	}
+	r.try(ctx, "Notify", "check NOTIFY_API_KEY and the clock; in GOV.UK Notify, make the templates that are missing", p.templates)
+	r.try(ctx, "allow-list", "check S3_SIGNUP_ALLOWLIST_BUCKET, S3_SIGNUP_ALLOWLIST_OBJECT_KEY and the task's role", func(ctx context.Context) error {
+		_, err := p.allow.Allows(ctx, "check@example.gov.uk")
+		return err
+	})
+	c.S3.checkBuckets(ctx, r, p.store)
+	if r.failed {
+		return ErrCheckFailed
+	}
+	return nil
+}
+
+// checks prints the outcomes of checks.
+type checks struct {
+	out    io.Writer
+	failed bool
+}
+
+// try prints a line for a check that passes, and two for one that fails: why, and what
+// to do about it.
+func (r *checks) try(ctx context.Context, name, advice string, check func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if err := check(ctx); err != nil {
+		r.failed = true
+		_, _ = fmt.Fprintf(r.out, "FAIL  %-16s %v\n      %-16s → %s\n", name, err, "", advice)
+		return
+	}
+	r.pass(name, "")
+}
+
+// pass prints a check that passes, and what there is to know about it.
+func (r *checks) pass(name, note string) {
+	_, _ = fmt.Fprintln(r.out, strings.TrimSpace(fmt.Sprintf("ok    %-16s %s", name, note)))
+}
+
+// templates asks Notify for its templates, which also proves the key.
+func (p *parts) templates(ctx context.Context) error {
+	missing, err := p.notify.CheckTemplates(ctx)
+	if err != nil {
+		return err
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	names := make([]string, len(missing))
+	for i, t := range missing {
+		names[i] = string(t)
+	}
+	return fmt.Errorf("%d templates are missing: %s", len(missing), strings.Join(names, ", "))
+}
+
+// checkBuckets looks at the buckets as the jobs that use them do first, but writes
+// nothing: what they may write shows only when they do.
+func (c S3) checkBuckets(ctx context.Context, r *checks, store *s3.Store) {
+	for _, b := range []struct {
+		name, variable, bucket, unset string
+		look                          func(ctx context.Context, bucket string) error
+		// harmless is a fault that does not keep the job from its work.
+		harmless error
+	}{
+		{"metrics-bucket", "S3_METRICS_BUCKET", c.MetricsBucket, "statistics are not stored in S3",
+			store.LookForBucket, s3.ErrHidden}, // it only writes
+		{"templates-bucket", "S3_NOTIFICATION_TEMPLATES_BUCKET", c.TemplatesBucket, "templates are not backed up",
+			store.LookForBucket, govwifi.ErrNotFound}, // it makes the bucket
+		{"mail-bucket", "S3_MAIL_BUCKET", c.MailBucket, "lost mail is not looked for",
+			store.LookForMail, nil},
+	} {
+		if b.bucket == "" {
+			r.pass(b.name, b.variable+" is not set: "+b.unset)
+			continue
+		}
+		r.try(ctx, b.name, "check "+b.variable+", its region and the task's role", func(ctx context.Context) error {
+			err := b.look(ctx, b.bucket)
+			if b.harmless != nil && errors.Is(err, b.harmless) {
+				return nil
+			}
+			return err
+		})
+	}
+}

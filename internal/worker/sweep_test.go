@@ -1,0 +1,161 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"github.com/govwifi/user-signup/internal/fleet"
+	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/job"
+	"github.com/govwifi/user-signup/internal/queue"
+	"github.com/govwifi/user-signup/internal/testenv"
+)
+
+// yard is a batch of three guests in a real Redis, with its invitations enqueued.
+type yard struct {
+	t         *testing.T
+	tally     *fleet.Tally
+	jobs      *queue.Client
+	inspector *asynq.Inspector
+	sweeper   sweeper
+	batch     govwifi.Batch
+}
+
+func newYard(t *testing.T) *yard {
+	t.Helper()
+	t.Parallel()
+	var u queue.URL
+	if err := u.UnmarshalText([]byte(testenv.Redis(t))); err != nil {
+		t.Fatal(err)
+	}
+	rdb := u.Connect(queue.Patient)
+	t.Cleanup(func() { _ = rdb.Close() })
+	return furnish(t, rdb)
+}
+
+func furnish(t *testing.T, rdb queue.Conn) *yard {
+	t.Helper()
+	var none *queue.Sealer
+	y := &yard{t: t, tally: fleet.NewTally(rdb, none), jobs: queue.NewClient(rdb, none), inspector: asynq.NewInspectorFromRedisClient(rdb),
+		batch: govwifi.Batch{ID: "ses1", Sponsor: "jo@dept.gov.uk", Guests: []govwifi.Contact{"a@x.uk", "b@x.uk", "c@x.uk"}}}
+	y.sweeper = sweeper{y.tally, y.jobs, slog.New(slog.DiscardHandler), func() time.Time { return time.Now().Add(2 * time.Hour) }}
+	if _, err := y.tally.Open(t.Context(), y.batch); err != nil {
+		t.Fatal(err)
+	}
+	for i := range y.batch.Guests {
+		if err := y.jobs.Enqueue(t.Context(), job.InviteGuest(y.batch, i, false)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return y
+}
+
+func (y *yard) key(guest int) string { return job.InviteGuest(y.batch, guest, false).Key() }
+
+func (y *yard) sweep() {
+	y.t.Helper()
+	if err := y.sweeper.sweep(y.t.Context()); err != nil {
+		y.t.Fatal(err)
+	}
+}
+
+func (y *yard) must(err error) {
+	y.t.Helper()
+	if err != nil {
+		y.t.Fatal(err)
+	}
+}
+
+func (y *yard) state(j job.Job) queue.State {
+	y.t.Helper()
+	state, err := y.jobs.State(y.t.Context(), j)
+	y.must(err)
+	return state
+}
+
+func (y *yard) unsettled() []int {
+	y.t.Helper()
+	left, err := y.tally.Unsettled(context.Background(), y.batch.ID)
+	y.must(err)
+	return left
+}
+
+// The queue archived two jobs without telling their handler; the third settled itself.
+func TestSweepSettlesDeadGuests(t *testing.T) {
+	y := newYard(t)
+	y.must(y.inspector.ArchiveTask("batch", y.key(0)))
+	y.must(y.inspector.ArchiveTask("batch", y.key(2)))
+	if _, err := y.tally.Settle(t.Context(), "ses1", 1, false); err != nil {
+		t.Fatal(err)
+	}
+	y.sweep()
+	y.sweep()
+	outcome, err := y.tally.Outcome(t.Context(), "ses1")
+	y.must(err)
+	if len(outcome.Refused) != 2 || outcome.Refused[0] != "a@x.uk" || len(outcome.Sent) != 1 {
+		t.Errorf("outcome %+v", outcome)
+	}
+	if state := y.state(job.SponsorReceipt{BatchID: "ses1"}); state != queue.Open {
+		t.Errorf("the receipt is %s", state)
+	}
+}
+
+// A job that waits or runs will settle its guest itself.
+func TestSweepLeavesLivingGuestsAlone(t *testing.T) {
+	y := newYard(t)
+	y.sweep()
+	if left := y.unsettled(); len(left) != 3 {
+		t.Errorf("unsettled %v", left)
+	}
+	if state := y.state(job.SponsorReceipt{BatchID: "ses1"}); state != queue.Missing {
+		t.Errorf("the receipt is %s", state)
+	}
+}
+
+// A job that Redis lost is enqueued again, and asks Notify before it sends.
+func TestSweepInvitesLostGuestsAgain(t *testing.T) {
+	y := newYard(t)
+	y.must(y.inspector.DeleteTask("batch", y.key(1)))
+	y.sweep()
+	if state := y.state(job.InviteGuest(y.batch, 1, false)); state != queue.Open {
+		t.Errorf("the guest's job is %s", state)
+	}
+	info, err := y.inspector.GetTaskInfo("batch", y.key(1))
+	y.must(err)
+	if want := `"recovered":true`; !strings.Contains(string(info.Payload), want) {
+		t.Errorf("payload %s", info.Payload)
+	}
+}
+
+// A batch whose mail is still being worked on is not touched.
+func TestSweepLeavesYoungBatchesAlone(t *testing.T) {
+	y := newYard(t)
+	y.sweeper.now = time.Now
+	y.must(y.inspector.ArchiveTask("batch", y.key(0)))
+	y.sweep()
+	if left := y.unsettled(); len(left) != 3 {
+		t.Errorf("unsettled %v", left)
+	}
+}
+
+// Killed between settling the last guest and enqueuing the receipt.
+func TestSweepOrdersALostReceipt(t *testing.T) {
+	y := newYard(t)
+	for i := range 3 {
+		if _, err := y.tally.Settle(t.Context(), "ses1", i, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	y.sweep()
+	if state := y.state(job.SponsorReceipt{BatchID: "ses1"}); state != queue.Open {
+		t.Errorf("the receipt is %s", state)
+	}
+	if open, err := y.tally.OpenBatches(t.Context(), time.Now().Add(time.Hour)); err != nil || len(open) != 0 {
+		t.Errorf("still open: %v, %v", open, err)
+	}
+}
