@@ -134,12 +134,35 @@ func notice(id string, header mail.Header, recipient string, verdicts map[string
 func (w *World) Text(from, text string) Event {
 	id := uuid.NewString()
 	body, err := json.Marshal(map[string]string{"id": id, "source_number": from, "destination_number": Number,
-		"message": text, "date_received": time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")})
+		"message": text, "date_received": time.Now().UTC().Format(notifyTime)})
 	if err != nil {
 		panic(err) // only texts are in it
 	}
 	return Event{id, "/user-signup/sms-notification/notify", http.Header{
 		"Authorization": {"Bearer " + w.Token}, "Content-Type": {"application/json"}}, body}
+}
+
+// Receipt is how GOV.UK Notify reports what became of a message; its event's ID is the
+// message's.
+func (w *World) Receipt(id, reference, status string, completed time.Time) Event {
+	body, err := json.Marshal(map[string]any{"id": id, "reference": reference, "to": "+447700900123", "status": status,
+		"created_at": completed.UTC().Format(notifyTime), "completed_at": completed.UTC().Format(notifyTime), "sent_at": nil,
+		"notification_type": "sms", "template_id": uuid.NewString(), "template_version": 1})
+	if err != nil {
+		panic(err) // only texts are in it
+	}
+	return Event{id, "/user-signup/delivery-receipt/notify", http.Header{
+		"Authorization": {"Bearer " + w.Token}, "Content-Type": {"application/json"}}, body}
+}
+
+// notifyTime is how GOV.UK Notify writes times.
+const notifyTime = "2006-01-02T15:04:05.000000Z"
+
+// With is the event with one more header.
+func (e Event) With(header, value string) Event {
+	e.header = e.header.Clone()
+	e.header.Set(header, value)
+	return e
 }
 
 // Deliver posts the event once and returns the status of the answer.
