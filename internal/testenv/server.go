@@ -1,4 +1,4 @@
-// Package testenv gives tests a real Redis and a real MariaDB of their own, and a
+// Package testenv gives tests a real Redis, MariaDB and Prometheus of their own, and a
 // proxy that breaks the line to them. It is imported by tests only.
 //
 // A server is a child of the test process and needs nothing but its binary, so
@@ -176,5 +176,5 @@ func binary(name string) (string, error) {
 	if path, err := exec.LookPath(filepath.Join("/usr/sbin", name)); err == nil {
 		return path, nil
 	}
-	return "", fmt.Errorf("%s is not installed: run `make test`, which installs it, or install Debian's redis-server and mariadb-server", name)
+	return "", fmt.Errorf("%s is not installed: run `make test`, which installs it, or install Debian's redis-server, mariadb-server and prometheus", name)
 }
