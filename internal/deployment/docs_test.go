@@ -1,0 +1,56 @@
+package deployment
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A document that names a test as its proof names one that there is.
+func TestDocumentsNameTestsThatExist(t *testing.T) {
+	t.Parallel()
+	claim := regexp.MustCompile("`(internal/[a-z0-9/]+)`: ((?:`Test[A-Za-z0-9]+`(?:, )?)+)")
+	for _, name := range []string{"docs/differences.md", "docs/migration.md"} {
+		text := read(t, name)
+		claims := claim.FindAllStringSubmatch(text, -1)
+		named := 0
+		for _, c := range claims {
+			tests := testsOf(t, c[1])
+			for _, test := range regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(c[2], -1) {
+				named++
+				if !strings.Contains(tests, "\nfunc "+test[1]+"(") {
+					t.Errorf("%s: %s has no %s", name, c[1], test[1])
+				}
+			}
+		}
+		if all := strings.Count(text, "`Test"); named != all || named == 0 {
+			t.Errorf("%s names %d tests, %d of them with their package", name, all, named)
+		}
+	}
+}
+
+// Every row of the differences has its test.
+func TestEveryDifferenceHasItsTest(t *testing.T) {
+	t.Parallel()
+	for line := range strings.Lines(read(t, "docs/differences.md")) {
+		row := strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| | Ruby |")
+		if row && !strings.Contains(line, "`Test") {
+			t.Errorf("no test shows: %s", line)
+		}
+	}
+}
+
+// testsOf is the text of a package's test files.
+func testsOf(t *testing.T, pkg string) string {
+	t.Helper()
+	names, err := filepath.Glob(root + pkg + "/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, name := range names {
+		all.WriteString(read(t, strings.TrimPrefix(name, root)))
+	}
+	return all.String()
+}
