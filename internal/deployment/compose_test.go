@@ -16,7 +16,7 @@ import (
 func load(t *testing.T) *types.Project {
 	t.Helper()
 	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		WorkingDir: root, ConfigFiles: []types.ConfigFile{{Filename: root + "docker-compose.yml"}}, Environment: samples,
+		WorkingDir: root, ConfigFiles: []types.ConfigFile{{Filename: root + "docker-compose.yml"}}, Environment: maps.Clone(samples), // the loader writes to it
 	}, func(o *loader.Options) {
 		o.SetProjectName("signup", true)
 		o.Profiles = []string{"*"}
