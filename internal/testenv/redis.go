@@ -37,14 +37,19 @@ type RedisServer struct {
 // Stop. It does not fsync: that would only matter if the machine itself went down.
 func NewRedisServer(t testing.TB) *RedisServer {
 	t.Helper()
+	return newRedisServer(t)
+}
+
+func newRedisServer(t testing.TB, options ...string) *RedisServer {
+	t.Helper()
 	path, err := binary("redis-server")
 	if err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
 	s := &server{
 		args: func(dir string, port int) []string {
-			return []string{path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
-				"--save", "", "--appendonly", "yes", "--appendfsync", "no"}
+			return append([]string{path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+				"--save", "", "--appendonly", "yes", "--appendfsync", "no"}, options...)
 		},
 		ready: redisReady,
 	}
