@@ -93,7 +93,7 @@ func TestRedisTellsItsOwnFromAnother(t *testing.T) {
 func TestMissingBinaryNamesTheWayOut(t *testing.T) {
 	t.Parallel()
 	_, err := binary("no-such-server")
-	const want = "no-such-server is not installed: run `make test`, which installs it, or install Debian's redis-server and mariadb-server"
+	const want = "no-such-server is not installed: run `make test`, which installs it, or install Debian's redis-server, mariadb-server, prometheus and chromium"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

@@ -176,5 +176,5 @@ func binary(name string) (string, error) {
 	if path, err := exec.LookPath(filepath.Join("/usr/sbin", name)); err == nil {
 		return path, nil
 	}
-	return "", fmt.Errorf("%s is not installed: run `make test`, which installs it, or install Debian's redis-server, mariadb-server and prometheus", name)
+	return "", fmt.Errorf("%s is not installed: run `make test`, which installs it, or install Debian's redis-server, mariadb-server, prometheus and chromium", name)
 }
