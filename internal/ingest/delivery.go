@@ -42,6 +42,7 @@ func (d *Door) delivery(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	defer hurry(c)()
 	var in deliveryReceipt
 	if err := json.Unmarshal(text, &in); err != nil {
 		return badRequest("the body is no JSON object with texts in id and status")

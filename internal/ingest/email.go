@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -25,6 +24,7 @@ func (d *Door) email(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	defer hurry(c)()
 	envelope, err := sns.Parse(text)
 	if err != nil {
 		return badRequest(err.Error())
@@ -49,14 +49,11 @@ func (d *Door) verify(c echo.Context, envelope sns.Envelope) error {
 	if d.Verifier == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), answerTime)
-	defer cancel()
-	return d.judged(c, d.Verifier.Verify(ctx, envelope))
+	return d.judged(c, d.Verifier.Verify(c.Request().Context(), envelope))
 }
 
 func (d *Door) confirm(c echo.Context, envelope sns.Envelope) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), answerTime)
-	defer cancel()
+	ctx := c.Request().Context()
 	if err := d.judged(c, d.Confirmer.Confirm(ctx, envelope)); err != nil {
 		return err
 	}

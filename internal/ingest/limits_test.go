@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/govwifi/user-signup/internal/job"
+	"github.com/govwifi/user-signup/internal/sns"
 )
 
 // docs/contract.md, section 6.
@@ -20,6 +24,43 @@ func TestPatience(t *testing.T) {
 	if server.ReadHeaderTimeout != 10*time.Second || bodyTime != 30*time.Second || maxBody != 512<<10 {
 		t.Errorf("headers %s, body %s of %d bytes", server.ReadHeaderTimeout, bodyTime, maxBody)
 	}
+}
+
+// All who are asked for one request share the time in which it must be answered: each
+// with its own, a slow certificate and a silent Redis would add up to over 2 s.
+func TestOneDeadlineForAll(t *testing.T) {
+	h := newHouse(t)
+	asked := &deadlines{house: h}
+	h.door.Verifier, h.door.Queue = asked, asked
+	h.open()
+	before := time.Now()
+	if status, answer, _ := h.mail("Notification", envelope(receipt("jo@dept.gov.uk", "signup@wifi.service.gov.uk"))); status != 200 {
+		t.Fatal(status, answer)
+	}
+	if len(asked.ends) != 2 || !asked.ends[0].Equal(asked.ends[1]) {
+		t.Fatalf("verifier and queue have until %v", asked.ends)
+	}
+	if patience := asked.ends[0].Sub(before); patience <= 0 || patience > 1900*time.Millisecond {
+		t.Errorf("they have %s", patience)
+	}
+}
+
+// deadlines are until when verifier and queue may take their time, zero for ever.
+type deadlines struct {
+	*house
+	ends []time.Time
+}
+
+func (d *deadlines) note(ctx context.Context) {
+	end, _ := ctx.Deadline()
+	d.ends = append(d.ends, end)
+}
+
+func (d *deadlines) Verify(ctx context.Context, _ sns.Envelope) error { d.note(ctx); return nil }
+
+func (d *deadlines) Enqueue(ctx context.Context, j job.Job) error {
+	d.note(ctx)
+	return d.house.Enqueue(ctx, j)
 }
 
 // A client that trickles (slow loris) is cut off, wherever it trickles, and holds no

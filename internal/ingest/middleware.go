@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -86,6 +87,14 @@ func within(wait time.Duration) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// hurry gives a request that has arrived whole the time in which it must be answered,
+// however many others are asked: the certificate of a message may take as long as Redis.
+func hurry(c echo.Context) (done context.CancelFunc) {
+	ctx, done := context.WithTimeout(c.Request().Context(), answerTime)
+	c.SetRequest(c.Request().WithContext(ctx))
+	return done
 }
 
 // body reads a request whole, whatever its content type: SNS says text/plain.

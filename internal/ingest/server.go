@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// answerTime bounds the part of a request that asks others. GovWifi's Lambda
-	// waits about 3 s, so every answer leaves within 2.
+	// answerTime bounds the part of a request that asks others, all of them together.
+	// GovWifi's Lambda waits about 3 s, so every answer leaves within 2.
 	answerTime = 1500 * time.Millisecond
 	// headerTime and bodyTime stop clients that trickle.
 	headerTime = 10 * time.Second
@@ -80,9 +80,8 @@ func (d *Door) Server() *http.Server {
 // health says whether Redis can take a job, and asks nobody else: a load balancer
 // must not empty its target group because GOV.UK Notify is away.
 func (d *Door) health(c echo.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), answerTime)
-	defer cancel()
-	if err := d.Queue.Ready(ctx); err != nil {
+	defer hurry(c)()
+	if err := d.Queue.Ready(c.Request().Context()); err != nil {
 		return c.String(http.StatusServiceUnavailable, "Redis cannot take jobs: "+err.Error())
 	}
 	return c.String(http.StatusOK, "Healthy")
@@ -107,8 +106,7 @@ func unavailable(reason string) error {
 
 // accept enqueues the job and answers 200, but never before Redis has it.
 func (d *Door) accept(c echo.Context, j job.Job) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), answerTime)
-	defer cancel()
+	ctx := c.Request().Context()
 	if err := d.Queue.Enqueue(ctx, j); err != nil {
 		d.Log.ErrorContext(ctx, "a webhook was not queued and its sender is asked to try again",
 			"job", j.Spec().Name, telemetry.KeyAttr, j.Key(), "err", err)

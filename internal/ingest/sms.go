@@ -18,12 +18,28 @@ import (
 )
 
 // inboundText is what GOV.UK Notify posts for each text that it receives
-// (docs/facts.md, B1). Pointers tell a missing field from an empty one.
+// (docs/facts.md, B1).
 type inboundText struct {
-	ID          json.RawMessage `json:"id"`
-	Source      *string         `json:"source_number"`
-	Destination *string         `json:"destination_number"`
-	Message     *string         `json:"message"`
+	id                           json.RawMessage
+	source, destination, message string
+}
+
+// readText takes each field under its exact name: for a struct with tags, encoding/json
+// would take "Message" for "message" too, and the last of the two would count.
+func readText(body []byte) (inboundText, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil || sns.TooDeep(body) {
+		return inboundText{}, badRequest("the body is no JSON object with texts in source_number, destination_number and message")
+	}
+	in := inboundText{id: fields["id"]}
+	for name, value := range map[string]*string{"source_number": &in.source, "destination_number": &in.destination, "message": &in.message} {
+		var text *string // nil tells null from an empty text
+		if json.Unmarshal(fields[name], &text) != nil || text == nil {
+			return inboundText{}, badRequest("source_number, destination_number and message must be there, as texts")
+		}
+		*value = *text
+	}
+	return in, nil
 }
 
 // sms takes a text from GOV.UK Notify.
@@ -35,23 +51,21 @@ func (d *Door) sms(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in inboundText
-	if err := json.Unmarshal(text, &in); err != nil || sns.TooDeep(text) {
-		return badRequest("the body is no JSON object with texts in source_number, destination_number and message")
+	defer hurry(c)()
+	in, err := readText(text)
+	if err != nil {
+		return err
 	}
-	if in.Source == nil || in.Destination == nil || in.Message == nil {
-		return badRequest("source_number, destination_number and message must be there, as texts")
-	}
-	number, err := govwifi.ParsePhone(*in.Source)
+	number, err := govwifi.ParsePhone(in.source)
 	if err != nil {
 		return d.ignore(c, "the sender of a text is no phone number")
 	}
-	if own, err := govwifi.ParsePhone(*in.Destination); err == nil && own == number {
+	if own, err := govwifi.ParsePhone(in.destination); err == nil && own == number {
 		return d.ignore(c, "a text from our own number")
 	}
 	return d.accept(c, job.ForText(job.Text{
-		MessageID: textKey(in.ID), Number: string(number), Destination: *in.Destination,
-		Text: *in.Message, ReceivedAt: d.Now().UTC(),
+		MessageID: textKey(in.id), Number: string(number), Destination: in.destination,
+		Text: in.message, ReceivedAt: d.Now().UTC(),
 	}))
 }
 

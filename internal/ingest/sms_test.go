@@ -49,6 +49,7 @@ func TestTextIsRefused(t *testing.T) {
 		"no message":         `{"source_number":"447700912345","destination_number":"07537417417"}`,
 		"message an object":  `{"source_number":"447700912345","destination_number":"07537417417","message":{}}`,
 		"nested too deeply":  `{"source_number":"447700912345","destination_number":"07537417417","message":"Go","x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`,
+		"keys in capitals":   `{"SOURCE_NUMBER":"447700912345","DESTINATION_NUMBER":"07537417417","MESSAGE":"Go"}`,
 		"message null":       `{"source_number":"447700912345","destination_number":"07537417417","message":null}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,6 +60,22 @@ func TestTextIsRefused(t *testing.T) {
 				t.Error("the answer repeats a number")
 			}
 		})
+	}
+}
+
+// A key that differs in case is another key: it neither stands in for ours nor replaces it.
+func TestTextIgnoresOtherKeys(t *testing.T) {
+	h := newHouse(t).open()
+	if status, answer, _ := h.text(strings.Replace(goText, "{", `{"MESSAGE":"a","x":1e999,`, 1)); status != 200 {
+		t.Fatal(status, answer)
+	}
+	if status, answer, _ := h.text(strings.Replace(goText, "}", `,"Message":null,"Source_Number":5}`, 1)); status != 200 {
+		t.Fatal(status, answer)
+	}
+	for _, j := range h.jobs {
+		if text, ok := j.(job.SignupSMS); !ok || text.Text.Text != "Go" {
+			t.Errorf("queued %+v", j)
+		}
 	}
 }
 
