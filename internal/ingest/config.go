@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/govwifi/user-signup/internal/queue"
@@ -18,8 +19,8 @@ import (
 type Config struct {
 	Log telemetry.LogConfig
 	// Addr takes webhooks, AdminAddr serves operators.
-	Addr      string `env:"INGEST_ADDR" envDefault:":8080"`
-	AdminAddr string `env:"ADMIN_ADDR" envDefault:":9090"`
+	Addr      telemetry.Addr `env:"INGEST_ADDR" envDefault:":8080"`
+	AdminAddr telemetry.Addr `env:"ADMIN_ADDR" envDefault:":9090"`
 	// RedisURL is where jobs are queued.
 	RedisURL queue.URL `env:"REDIS_URL,required,notEmpty"`
 	// MinReplicas is how many replicas must hold a job before its webhook is
@@ -34,7 +35,7 @@ type Config struct {
 	VerifySNS bool `env:"SNS_VERIFY_SIGNATURE" envDefault:"true"`
 	// Topics are the ARNs of our own SNS topics; required while VerifySNS is on,
 	// since a signature alone proves only that some topic sent the message.
-	Topics []string `env:"SNS_TOPIC_ARNS"`
+	Topics Topics `env:"SNS_TOPIC_ARNS"`
 	// Certificate is used instead of fetching the one that an envelope names, for
 	// local stacks and emulators.
 	Certificate CertificateFile `env:"SNS_SIGNING_CERT_FILE"`
@@ -62,6 +63,28 @@ func (t *Tokens) UnmarshalText(text []byte) error {
 	}
 	if len(*t) > 2 {
 		return errors.New("holds more than two tokens; two are enough for a rotation")
+	}
+	return nil
+}
+
+// Topics is a comma list of ARNs.
+type Topics []string
+
+// topicARN is arn:aws:sns:region:account:name. Emulators make up regions and accounts.
+var topicARN = regexp.MustCompile(`^arn:[a-z-]+:sns:[^:\s]+:[^:\s]+:[^:\s]+$`)
+
+// UnmarshalText takes ARNs of topics, with or without space after a comma: one that no
+// message can come from would have every mail refused for good.
+func (t *Topics) UnmarshalText(text []byte) error {
+	if strings.TrimSpace(string(text)) == "" {
+		return nil
+	}
+	for _, arn := range strings.Split(string(text), ",") {
+		arn = strings.TrimSpace(arn)
+		if !topicARN.MatchString(arn) {
+			return errors.New("holds what is no topic's ARN, such as arn:aws:sns:eu-west-1:123456789012:name")
+		}
+		*t = append(*t, arn)
 	}
 	return nil
 }

@@ -22,11 +22,11 @@ import (
 // Run serves until ctx ends. It starts without Redis too, answering 503: a door
 // that restarts in a loop says less than one that is open and says why not.
 func Run(ctx context.Context, c Config) error {
-	public, err := net.Listen("tcp", c.Addr)
+	public, err := net.Listen("tcp", string(c.Addr))
 	if err != nil {
 		return fmt.Errorf("listen on INGEST_ADDR: %w", err)
 	}
-	admin, err := net.Listen("tcp", c.AdminAddr)
+	admin, err := net.Listen("tcp", string(c.AdminAddr))
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on ADMIN_ADDR: %w", err), public.Close())
 	}

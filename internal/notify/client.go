@@ -97,6 +97,12 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
+// CheckKey says what is wrong with an API key's form, without showing it.
+func CheckKey(text string) error { _, err := parseKey(text); return err }
+
+// CheckBaseURL says what is wrong with a base URL; an empty one is PublicURL.
+func CheckBaseURL(text string) error { _, err := parseBaseURL(text); return err }
+
 func parseBaseURL(text string) (string, error) {
 	if text == "" {
 		return PublicURL, nil

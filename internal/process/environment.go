@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
 
@@ -64,6 +65,9 @@ func describeOne(config reflect.Type, err error) string {
 // complaint is what a type's own UnmarshalText says of a value, as the end of a
 // sentence that begins with the variable's name. What strconv says would repeat it.
 func complaint(bad env.ParseError) string {
+	if bad.Type == reflect.TypeFor[slog.Level]() {
+		return "is neither debug, info, warn nor error" // slog's own words would repeat it
+	}
 	if reflect.PointerTo(bad.Type).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		return bad.Err.Error()
 	}

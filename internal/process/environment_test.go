@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ type config struct {
 	Number int           `env:"NUMBER" envDefault:"3"`
 	Wait   time.Duration `env:"WAIT"`
 	Colour colour        `env:"COLOUR"`
+	Level  slog.Level    `env:"LEVEL"`
 	Nested struct {
 		Secret int `env:"SECRET_NUMBER"`
 	}
@@ -46,12 +48,12 @@ func TestEnvironment(t *testing.T) {
 // Everything that is wrong is said at once, by name, and no value is repeated.
 func TestEveryFaultInOneMessage(t *testing.T) {
 	t.Parallel()
-	_, err := environment[config](map[string]string{"NUMBER": "hunter2", "WAIT": "hunter2", "COLOUR": "hunter2", "SECRET_NUMBER": "hunter2"})
+	_, err := environment[config](map[string]string{"NUMBER": "hunter2", "WAIT": "hunter2", "COLOUR": "hunter2", "LEVEL": "hunter2", "SECRET_NUMBER": "hunter2"})
 	var usage *UsageError
 	if !errors.As(err, &usage) {
 		t.Fatalf("%v is no usage error", err)
 	}
-	for _, want := range []string{"URL_OF_IT is not set", "NUMBER is no valid int", "WAIT is no valid time.Duration", "COLOUR must be red", "SECRET_NUMBER is no valid int"} {
+	for _, want := range []string{"URL_OF_IT is not set", "NUMBER is no valid int", "WAIT is no valid time.Duration", "COLOUR must be red", "LEVEL is neither", "SECRET_NUMBER is no valid int"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %q:\n%v", want, err)
 		}

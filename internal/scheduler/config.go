@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Log telemetry.LogConfig
 	// AdminAddr serves operators.
-	AdminAddr string `env:"ADMIN_ADDR" envDefault:":9090"`
+	AdminAddr telemetry.Addr `env:"ADMIN_ADDR" envDefault:":9090"`
 	// RedisURL is where jobs are queued.
 	RedisURL queue.URL `env:"REDIS_URL,required,notEmpty"`
 	// SealKeys keep payloads unreadable in Redis; none leaves them in the clear.

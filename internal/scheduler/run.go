@@ -17,7 +17,7 @@ import (
 // Run keeps the timetable until ctx ends. It starts without Redis too, and makes up
 // for what it misses meanwhile.
 func Run(ctx context.Context, c Config) error {
-	admin, err := net.Listen("tcp", c.AdminAddr)
+	admin, err := net.Listen("tcp", string(c.AdminAddr))
 	if err != nil {
 		return fmt.Errorf("listen on ADMIN_ADDR: %w", err)
 	}

@@ -2,12 +2,27 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
+
+// Addr is where a listener listens, [host]:port: INGEST_ADDR, ADMIN_ADDR.
+type Addr string
+
+// UnmarshalText takes a port in figures; 0 is any that is free.
+func (a *Addr) UnmarshalText(text []byte) error {
+	_, port, err := net.SplitHostPort(string(text))
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
+		return errors.New("is no address to listen on, such as :8080 or 127.0.0.1:8080")
+	}
+	*a = Addr(text)
+	return nil
+}
 
 // Admin is the listener for operators: /metrics, /livez and /readyz. It is apart
 // from the public one so that neither is reached by the other's visitors.

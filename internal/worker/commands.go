@@ -15,6 +15,9 @@ type MigrateConfig struct {
 	Database Database
 }
 
+// Check finds what the driver would refuse.
+func (c MigrateConfig) Check() []string { return c.Database.faults() }
+
 // Migrate brings the schema up to date. It may run twice, at once, and on GovWifi's
 // existing database.
 func Migrate(ctx context.Context, c MigrateConfig) error {

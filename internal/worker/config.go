@@ -3,9 +3,12 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/govwifi/user-signup/internal/govwifi"
@@ -22,7 +25,7 @@ import (
 type Config struct {
 	Log telemetry.LogConfig
 	// AdminAddr serves operators.
-	AdminAddr string `env:"ADMIN_ADDR" envDefault:":9090"`
+	AdminAddr telemetry.Addr `env:"ADMIN_ADDR" envDefault:":9090"`
 	// RedisURL is where jobs wait.
 	RedisURL queue.URL `env:"REDIS_URL,required,notEmpty"`
 	// SealKeys open payloads: the first seals, all open.
@@ -50,12 +53,15 @@ type Config struct {
 
 // Check finds what the adapters would refuse, without asking anybody.
 func (c Config) Check() []string {
-	var problems []string
-	if _, err := notify.New(c.Notify.config(telemetry.Notify{})); err != nil && c.Notify.APIKey != "" {
-		problems = append(problems, "NOTIFY_API_KEY, NOTIFY_API_BASE_URL: "+err.Error())
+	problems := append(c.Database.faults(), c.Notify.faults()...)
+	if _, err := s3.Open(context.Background(), c.S3.config()); err != nil {
+		problems = append(problems, "AWS_REGION, or what else the AWS SDK reads: "+err.Error())
 	}
 	if _, err := performance.New(c.Performance.config()); err != nil {
 		problems = append(problems, err.Error())
+	}
+	if c.ShutdownTimeout < 0 {
+		problems = append(problems, "SHUTDOWN_TIMEOUT is below zero")
 	}
 	return problems
 }
@@ -95,6 +101,19 @@ func (d Database) config(words govwifi.Words) mysql.Config {
 	return mysql.Config{Hostname: d.Hostname, Name: d.Name, User: d.User, Pass: d.Pass, TLS: d.TLS, MaxConns: d.MaxConns, Words: words}
 }
 
+// faults finds what the driver would refuse; it would repeat the value. What is not set
+// is reported as such.
+func (d Database) faults() (problems []string) {
+	host, port, hasPort := strings.Cut(d.Hostname, ":")
+	if _, err := strconv.ParseUint(port, 10, 16); hasPort && !strings.Contains(port, ":") && (host == "" || err != nil) {
+		problems = append(problems, "DB_HOSTNAME is neither host nor host:port")
+	}
+	if !slices.Contains([]string{"", "false", "true", "skip-verify", "preferred"}, strings.ToLower(d.TLS)) {
+		problems = append(problems, "DB_TLS is neither false, true, skip-verify nor preferred")
+	}
+	return problems
+}
+
 // Notify is how GOV.UK Notify is reached.
 type Notify struct {
 	APIKey string `env:"NOTIFY_API_KEY,required,notEmpty"`
@@ -107,6 +126,17 @@ type Notify struct {
 	// MessagesPerMinute is the budget of all workers together, well below Notify's
 	// 3000: at or above it, an empty bucket never fills again. 0 lifts it.
 	MessagesPerMinute Budget `env:"NOTIFY_MESSAGES_PER_MINUTE" envDefault:"2400"`
+}
+
+// faults finds what the client would refuse, of each variable by itself.
+func (n Notify) faults() (problems []string) {
+	if err := notify.CheckKey(n.APIKey); err != nil && n.APIKey != "" {
+		problems = append(problems, "NOTIFY_API_KEY does not serve: "+err.Error())
+	}
+	if err := notify.CheckBaseURL(n.BaseURL); err != nil {
+		problems = append(problems, "NOTIFY_API_BASE_URL does not serve: "+err.Error())
+	}
+	return problems
 }
 
 // S3 is where objects are. Credentials are found by the AWS SDK.

@@ -26,7 +26,7 @@ import (
 // Run works the queues until ctx ends, then drains. It fails at once without Redis
 // or MySQL, or on a schema that is behind; S3 and Notify may come later.
 func Run(ctx context.Context, c Config) error {
-	admin, err := net.Listen("tcp", c.AdminAddr)
+	admin, err := net.Listen("tcp", string(c.AdminAddr))
 	if err != nil {
 		return fmt.Errorf("listen on ADMIN_ADDR: %w", err)
 	}
