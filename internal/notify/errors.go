@@ -35,6 +35,9 @@ type answerError struct {
 	message string
 	// kind is the sentinel it amounts to; nil for those that are merely retried.
 	kind error
+	// noRoute says that it is notify-pit's answer to what it does not have. Notify
+	// itself words its 404s otherwise.
+	noRoute bool
 }
 
 func (e *answerError) Error() string {
@@ -108,6 +111,7 @@ func decodeError(a answer, m govwifi.Message) *answerError {
 	var body struct {
 		Errors  []json.RawMessage `json:"errors"`
 		Message json.RawMessage   `json:"message"`
+		Detail  json.RawMessage   `json:"detail"`
 	}
 	entries := []errorEntry{}
 	if json.Unmarshal(a.body, &body) == nil {
@@ -124,6 +128,7 @@ func decodeError(a answer, m govwifi.Message) *answerError {
 		}
 	}
 	e := &answerError{status: a.status, kind: kindOf(a.status, entries)}
+	e.noRoute = a.status == http.StatusNotFound && string(body.Detail) == `"Not Found"`
 	classes, messages := []string{}, []string{}
 	for _, entry := range entries {
 		if entry.Class != "" {

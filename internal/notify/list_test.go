@@ -216,6 +216,32 @@ func TestSentDoesNotTrustAServerThatIgnoresTheFilter(t *testing.T) {
 	}
 }
 
+// notify-pit has no list to look into, and a retried text must go out all the same. Every
+// other 404 tells nothing about the message: Notify's own, a proxy's.
+func TestSentWhereNothingIsListed(t *testing.T) {
+	t.Parallel()
+	for body, known := range map[string]bool{
+		`{"detail":"Not Found"}`: true,
+		`{"detail":"Not found"}`: false,
+		`{"detail":{}}`:          false,
+		`{"result":"error","message":"The requested URL was not found on the server."}`:        false,
+		`{"status_code":404,"errors":[{"error":"NoResultFound","message":"No result found"}]}`: false,
+		`<h1>404 Not Found</h1>`: false,
+		``:                       false,
+	} {
+		c := raw(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, body)
+		})
+		if sent, err := c.Sent(t.Context(), "job-1"); sent || (err == nil) != known {
+			t.Errorf("%s: %v, %v", body, sent, err)
+		}
+		if _, err := c.ListNotifications(t.Context(), Query{}); err == nil {
+			t.Errorf("%s is taken for a list", body)
+		}
+	}
+}
+
 // TestALateCommit: Notify is still committing when the client has long gone, which
 // is why a look-up must wait.
 func TestALateCommit(t *testing.T) {
