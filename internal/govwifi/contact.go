@@ -111,8 +111,9 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// digitsOnly is what remains of a number once its decoration is gone.
-var digitsOnly = regexp.MustCompile(`^\+?[0-9]{6,15}$`)
+// digitsOnly is what remains of a number once its decoration is gone: E.164 has 15 digits
+// at most, behind a + or a 00.
+var digitsOnly = regexp.MustCompile(`^(?:\+|00)?[0-9]{6,15}$`)
 
 // date is a number that people write for a day, not a phone: 20260115.
 var date = regexp.MustCompile(`^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$`)
