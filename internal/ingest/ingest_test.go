@@ -204,6 +204,25 @@ func TestRequestLine(t *testing.T) {
 	}
 }
 
+// Whoever visits a path of their own making writes no success into the log.
+func TestForgedRequestLine(t *testing.T) {
+	for _, format := range []telemetry.Format{telemetry.Text, telemetry.JSON} {
+		t.Run(string(format), func(t *testing.T) {
+			h := newHouse(t)
+			h.door.Log = telemetry.LogConfig{Format: format}.NewLogger(&lockedWriter{w: h.log})
+			h.open()
+			for _, rest := range []string{"%20status=200", "/status=200", "%0astatus=200"} {
+				if status, _, _ := h.post(smsPath+rest, goText, "Authorization", "Bearer "+token); status != 404 {
+					t.Errorf("%s is answered %d", rest, status)
+				}
+			}
+			if log := h.log.String(); strings.Contains(log, "status=200") || strings.Count(log, "status=404 duration=") != 3 {
+				t.Errorf("logged:\n%s", log)
+			}
+		})
+	}
+}
+
 func TestUnknownRoute(t *testing.T) {
 	h := newHouse(t).open()
 	status, answer, _ := h.post("/user-signup/nothing", "")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/govwifi/user-signup/internal/govwifi"
@@ -23,10 +24,11 @@ var (
 
 // traceOf is the id that follows a request's event through the service: the load
 // balancer's, or one of our own of the same shape. Logs show it whole, so one that
-// might hold a phone number is not taken over.
+// might hold a phone number is not taken over, nor one with a word that CloudWatch counts.
 func traceOf(header http.Header, now time.Time) string {
 	sent := header.Get(traceHeader)
-	if rest := traceID.ReplaceAllString(sent, ""); traceShape.MatchString(sent) && govwifi.Mask(rest) == rest {
+	rest := traceID.ReplaceAllString(sent, "")
+	if traceShape.MatchString(sent) && govwifi.Mask(rest) == rest && !strings.Contains(sent, "status=") {
 		return sent
 	}
 	random := make([]byte, 12)

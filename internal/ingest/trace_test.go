@@ -23,6 +23,7 @@ func TestTraceOf(t *testing.T) {
 		"jo@dept.gov.uk":         false,
 		"447700900123":           false,
 		"Root=07700900123":       false,
+		"Root=1;status=200":      false,
 		strings.Repeat("x", 201): false,
 	} {
 		header := http.Header{}
