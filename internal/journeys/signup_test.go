@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/govwifi/user-signup/internal/govwifi"
 	"github.com/govwifi/user-signup/internal/notify/notifytest"
 	"github.com/govwifi/user-signup/internal/s3/s3test"
@@ -169,8 +171,12 @@ func TestDependencyAway(t *testing.T) {
 // Redis away: 503 within 2 s and nothing acknowledged; back again, all goes on by itself.
 func TestRedisAway(t *testing.T) {
 	for name, breakIt := range map[string][2]func(*house){
-		"gone":    {func(h *house) { h.redis.Stop() }, func(h *house) { h.redis.Start() }},
-		"hanging": {func(h *house) { h.redis.Pause() }, func(h *house) { h.redis.Resume() }},
+		"gone":      {func(h *house) { h.redis.Stop() }, func(h *house) { h.redis.Start() }},
+		"hanging":   {func(h *house) { h.redis.Pause() }, func(h *house) { h.redis.Resume() }},
+		"a replica": {func(h *house) { h.askRedis("REPLICAOF", "127.0.0.1", "1") }, func(h *house) { h.askRedis("REPLICAOF", "NO", "ONE") }},
+		"full":      {func(h *house) { h.askRedis("CONFIG", "SET", "maxmemory", "1") }, func(h *house) { h.askRedis("CONFIG", "SET", "maxmemory", "0") }},
+		"without its replica": {func(h *house) { h.askRedis("CONFIG", "SET", "min-replicas-to-write", "1") },
+			func(h *house) { h.askRedis("CONFIG", "SET", "min-replicas-to-write", "0") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t).open().work()
@@ -194,5 +200,15 @@ func TestRedisAway(t *testing.T) {
 				t.Errorf("received %+v", got)
 			}
 		})
+	}
+}
+
+// askRedis changes what Redis can do.
+func (h *house) askRedis(command ...any) {
+	h.t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: h.redis.Addr})
+	defer func() { _ = c.Close() }()
+	if err := c.Do(h.t.Context(), command...).Err(); err != nil {
+		h.t.Fatal(err)
 	}
 }
