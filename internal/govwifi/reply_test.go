@@ -16,7 +16,7 @@ func TestTopicOf(t *testing.T) {
 		},
 		TopicMenu:       {"help", "HELP", "Help!", "helpful", "help with my iphone", "help 4"}, // 3
 		TopicOther:      {"other", "another", "other android", "iphone or other", "brother"},   // 4, in order
-		TopicAndroid:    {"android", "samsung", "galaxy", "htc", "huawei", "sony", "motorola", "lg", "nexus", "pixel", "google", "GOOGLE", "oneplus", "xiaomi", "Samsung S10", "google iphone", "algebra"},
+		TopicAndroid:    {"android", "samsung", "galaxy", "htc", "huawei", "sony", "motorola", "lg", "nexus", "pixel", "google", "GOOGLE", "oneplus", "xiaomi", "Samsung S10", "google iphone", "ggoogleo", "algebra"},
 		TopicIPhone:     {"ios", "ipad", "iphone", "ipod", "iPhone 12", "ipad not mac", "curios"},
 		TopicMac:        {"mac", "osx", "apple", "MacBook Air M2", "macwin", "apple 4"},
 		TopicWindows:    {"win", "Windows 11", "Windows 3", "winter", "darwin"},
