@@ -195,7 +195,7 @@ func TestSponsorInvite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			messages, jobs := &outbox{err: c.sendErr}, &enqueued{room: 10}
-			stored := &tally{batch: govwifi.Batch{ID: "ses1", Guests: make([]govwifi.Contact, 3)}}
+			stored := &tally{batch: govwifi.Batch{ID: "ses1", Guests: make([]govwifi.Contact, 2)}} // one is left
 			h := SponsorInviteHandler{Users: &c.users, Messages: messages, Tally: stored, Jobs: jobs, Log: quiet()}
 			err := h.Handle(WithDelivery(t.Context(), c.delivery), SponsorInvite{BatchID: "ses1", Sponsor: "Jo <jo@dept.gov.uk>", Contact: c.contact, Guest: 1})
 			if (err != nil) != c.fails || IsPermanent(err) {
