@@ -55,10 +55,10 @@ func (c *Client) Settled(ctx context.Context) (map[string]Settled, error) {
 	return known, nil
 }
 
-// Begin settles everything before now for an entry of which nothing is known, and
+// Begin settles everything up to a time for an entry of which nothing is known, and
 // changes nothing for any other: a new installation owes no ticks.
-func (c *Client) Begin(ctx context.Context, name string, now time.Time) error {
-	if err := c.rdb.HSetNX(ctx, ticksKey, name, now.Unix()).Err(); err != nil {
+func (c *Client) Begin(ctx context.Context, name string, from time.Time) error {
+	if err := c.rdb.HSetNX(ctx, ticksKey, name, from.Unix()).Err(); err != nil {
 		return fmt.Errorf("remember the start of %s: %s", name, govwifi.Mask(err.Error()))
 	}
 	return nil

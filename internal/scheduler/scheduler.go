@@ -33,6 +33,7 @@ const (
 //	10:00 tick   queued on time
 //	10:00 tick   nobody there            11:07 queued, and said so
 //	days of it   nobody there            the last tick is queued, the others are not
+//	10:00 tick   Redis away, then empty  queued by whoever ran before 10:00, and said so
 //	clock goes back an hour              nothing: those ticks are settled
 //	clock leaps forward                  as if nobody had been there
 //
@@ -53,11 +54,16 @@ type Scheduler struct {
 
 	// warned of entries that are settled beyond the clock, by name.
 	warned map[string]time.Time
+	// settled is up to when we know each entry to be settled, by name, for a Redis
+	// that knows nothing of it: one that lost its data, or that is new. From began, when
+	// this scheduler started, a tick is owed in any case.
+	settled map[string]time.Time
+	began   time.Time
 }
 
 // Run goes round until ctx ends.
 func (s *Scheduler) Run(ctx context.Context) {
-	s.warned = map[string]time.Time{}
+	s.warned, s.settled, s.began = map[string]time.Time{}, map[string]time.Time{}, s.Now().UTC()
 	retry := firstRetry
 	for ctx.Err() == nil {
 		wait, err := s.round(ctx)
@@ -103,12 +109,16 @@ func (s *Scheduler) round(ctx context.Context) (time.Duration, error) {
 // attend brings one entry up to now and returns its last tick.
 func (s *Scheduler) attend(ctx context.Context, e Entry, known map[string]queue.Settled, now time.Time) (time.Time, error) {
 	entry, seen := known[e.Name]
-	switch {
-	case !e.on():
+	if !e.on() {
 		return entry.Ran, s.Queue.Skip(ctx, e.Name, now.Add(-grace))
-	case !seen:
-		return entry.Ran, s.Queue.Begin(ctx, e.Name, now)
 	}
+	if !seen {
+		entry.Until = s.start(e, now)
+		if err := s.Queue.Begin(ctx, e.Name, entry.Until); err != nil {
+			return entry.Ran, err
+		}
+	}
+	s.settled[e.Name] = entry.Until
 	s.warnAhead(e, entry.Until, now)
 	tick, earlier := e.due(entry.Until, now)
 	if tick.IsZero() {
@@ -122,11 +132,25 @@ func (s *Scheduler) attend(ctx context.Context, e Entry, known map[string]queue.
 	if err != nil {
 		return entry.Ran, err
 	}
+	s.settled[e.Name] = tick
 	if !first {
 		return tick, nil
 	}
 	s.logTick(e, tick, earlier)
 	return tick, s.Queue.ShowTick(ctx, e.Name, j)
+}
+
+// start is from when ticks are owed of an entry that Redis knows nothing of. Never after
+// now: Redis may have been made to forget an entry that a fast clock had settled.
+func (s *Scheduler) start(e Entry, now time.Time) time.Time {
+	known, ok := s.settled[e.Name]
+	if !ok {
+		known = s.began
+	}
+	if known.After(now) {
+		return now
+	}
+	return known
 }
 
 // Ticks tells of each entry that is on and that some scheduler has seen, for metrics.

@@ -109,6 +109,62 @@ func TestRedisAway(t *testing.T) {
 	h.expectQueued()
 }
 
+// A Redis that comes back without its data is told by the schedulers what they know: the
+// tick that it missed is made up for, and those before are not repeated.
+func TestRedisLosesItsData(t *testing.T) {
+	h := newHouse(t, "2026-11-22 12:58")
+	h.start(surveys("0,10 13 * * *"))
+	h.start(surveys("0,10 13 * * *"))
+	lose := func() {
+		t.Helper()
+		if err := h.rdb.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.clock.elapse(5 * time.Minute)
+	h.expectQueued("send-surveys-20261122T1300Z")
+	lose()
+	h.clock.elapse(5 * time.Minute)
+	h.expectQueued()
+	h.server.Stop()
+	h.clock.elapse(5 * time.Minute)
+	h.server.Start()
+	lose()
+	h.clock.elapse(2 * longestWait)
+	h.expectQueued("send-surveys-20261122T1310Z")
+	h.expectLogged(1, `msg="a missed tick is made up for" job=send-surveys`)
+}
+
+// Redis was never there, and a tick passes: who was running then owes it.
+func TestFirstTickWithoutRedis(t *testing.T) {
+	h := newHouse(t, "2026-11-22 12:57")
+	h.server.Stop()
+	h.start(surveys("0 13 * * *"))
+	h.clock.elapse(5 * time.Minute)
+	h.server.Start()
+	h.clock.elapse(2 * longestWait)
+	h.expectQueued("send-surveys-20261122T1300Z")
+	h.expectLogged(1, `msg="a missed tick is made up for" job=send-surveys`)
+}
+
+// An entry that an operator made Redis forget, as after a fast clock, begins anew.
+func TestForgottenEntry(t *testing.T) {
+	h := newHouse(t, "2027-11-22 12:59")
+	h.start(surveys("0 13 * * *"))
+	h.clock.elapse(time.Minute)
+	h.forget()
+	h.clock.set("2026-11-22 14:00")
+	h.clock.elapse(longestWait)
+	if err := h.rdb.HDel(t.Context(), "signup:ticks", "send-surveys", "send-surveys ran").Err(); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.elapse(longestWait)
+	h.expectQueued()
+	h.clock.set("2026-11-23 13:00")
+	h.clock.elapse(longestWait)
+	h.expectQueued("send-surveys-20261123T1300Z")
+}
+
 // A scheduler may start without Redis; it asks less and less often.
 func TestStartWithoutRedis(t *testing.T) {
 	h := newHouse(t, "2026-11-22 12:57")
