@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -143,8 +144,13 @@ func TestCheck(t *testing.T) {
 		if got := failures(out); !slices.Equal(got, c.fails) || !strings.Contains(out, c.advice) {
 			t.Errorf("%s: failed %q, want %q and %q in\n%s", c.name, got, c.fails, c.advice, out)
 		}
-		if c.fails == nil && strings.Count(out, "ok ") < 5 {
-			t.Errorf("%s: not a line for each dependency:\n%s", c.name, out)
+		for _, name := range []string{"Redis", "MySQL", "schema", "Notify", "allow-list", "metrics-bucket", "templates-bucket", "mail-bucket"} {
+			if !regexp.MustCompile(`(?m)^(ok|FAIL|-) +` + name + `\b`).MatchString(out) {
+				t.Errorf("%s: no line for %s in\n%s", c.name, name, out)
+			}
+		}
+		if c.fails == nil && p.stderr.String() != "" {
+			t.Errorf("%s: beside the lines: %s", c.name, p.stderr)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package mysql
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,16 +22,13 @@ import (
 //	                                     is as fine as the column is)
 //	final             final, earlier     ignored
 //
-// Rows are found by Notify's id, which is the key: a reference may be missing, and has no
-// index.
+// Rows are found by Notify's id, and where none has it, by the reference: a job has one,
+// and sends one message. Two messages with one reference would not be ours; each has its
+// own row as soon as one of them is known by its id.
 func (d *DB) RecordDelivery(ctx context.Context, n govwifi.Notification) (changed bool, err error) {
-	// The second round is for a row that another made between update and insert.
+	// The second round is for a row that another made between look-up and insert.
 	for range 2 {
-		changed, err = d.updateDelivery(ctx, n)
-		if err != nil || changed {
-			break
-		}
-		changed, err = d.insertDelivery(ctx, n)
+		changed, err = d.recordDelivery(ctx, n)
 		if err != nil || changed {
 			break
 		}
@@ -38,6 +37,18 @@ func (d *DB) RecordDelivery(ctx context.Context, n govwifi.Notification) (change
 		return false, fmt.Errorf("store a delivery receipt: %w", err)
 	}
 	return changed, nil
+}
+
+func (d *DB) recordDelivery(ctx context.Context, n govwifi.Notification) (changed bool, err error) {
+	err = d.row(ctx, "SELECT id FROM notifications WHERE id = ? OR reference = ? ORDER BY id = ? DESC LIMIT 1",
+		[]any{n.ID, narrow(n.Reference, 200), n.ID}, &n.ID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return d.insertDelivery(ctx, n)
+	}
+	if err != nil {
+		return false, err
+	}
+	return d.updateDelivery(ctx, n)
 }
 
 // updateDelivery changes a stored row unless it knows better, or the same already.

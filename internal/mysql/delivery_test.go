@@ -32,6 +32,8 @@ func TestRecordDelivery(t *testing.T) {
 			"ref\tNULL\tsms\tdelivered\t3\ttid\t2026-02-03 04:05:06\t2026-02-03 04:05:07\t2026-02-03 04:06:06"},
 		"after its copy": {[]govwifi.Notification{copied}, []govwifi.Notification{receipt("delivered", early)}, []bool{true},
 			"ref\ta@x.uk\temail\tdelivered\t3\ttid\t2026-02-03 04:05:06\t2026-02-03 04:05:07\t2026-02-03 04:06:06"},
+		"of a row that its reference alone finds": {[]govwifi.Notification{notification("other", "sending", now)}, []govwifi.Notification{receipt("delivered", early), receipt("sending", late)}, []bool{true, false},
+			"ref\ta@x.uk\temail\tdelivered\t3\ttid\t2026-02-03 04:05:06\t2026-02-03 04:05:07\t2026-02-03 04:06:06"},
 		"twice": {[]govwifi.Notification{copied}, []govwifi.Notification{receipt("delivered", early), receipt("delivered", early)}, []bool{true, false},
 			"ref\ta@x.uk\temail\tdelivered\t3\ttid\t2026-02-03 04:05:06\t2026-02-03 04:05:07\t2026-02-03 04:06:06"},
 		"known from its copy": {[]govwifi.Notification{settled}, []govwifi.Notification{receipt("delivered", early)}, []bool{false},
@@ -73,8 +75,8 @@ func TestCopyAfterReceipt(t *testing.T) {
 		t.Fatal(err)
 	}
 	upsert(t, b, notification("740e", "sending", now))
-	got := query(t, b.raw, "SELECT status, CAST(completed_at AS char), email_address, body FROM notifications")
-	if want := "delivered\t2026-02-03 04:06:06\ta@x.uk\tHello"; got != want {
+	got := query(t, b.raw, "SELECT status, CAST(sent_at AS char), CAST(completed_at AS char), email_address, body FROM notifications")
+	if want := "delivered\t2026-02-03 04:05:07\t2026-02-03 04:06:06\ta@x.uk\tHello"; got != want {
 		t.Errorf("the row is %s, want %s", got, want)
 	}
 	upsert(t, b, notification("740e", "permanent-failure", now))
@@ -92,7 +94,7 @@ func TestRecordDeliveryAtOnce(t *testing.T) {
 	var changes atomic.Int64
 	for id := range 50 {
 		for _, r := range []govwifi.Notification{receipt("temporary-failure", now.Add(time.Minute)), receipt("delivered", now.Add(time.Hour)), receipt("delivered", now.Add(time.Hour))} {
-			r.ID = fmt.Sprint(id)
+			r.ID, r.Reference = fmt.Sprint(id), fmt.Sprint("ref", id)
 			wait.Go(func() {
 				changed, err := b.RecordDelivery(t.Context(), r)
 				if err != nil {

@@ -54,7 +54,8 @@ template_id	varchar(36)	YES
 template_uri	varchar(255)	YES	
 template_version	varchar(10)	YES	
 type	varchar(6)	YES	
-id	0`
+id	0
+reference	1`
 
 func TestMigrate(t *testing.T) {
 	t.Parallel()

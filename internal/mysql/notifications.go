@@ -59,8 +59,8 @@ func (d *DB) NoteCopied(ctx context.Context, upTo time.Time) error {
 var notificationColumns = []string{"reference", "email_address", "phone_number", "type", "status", "template_version",
 	"template_id", "template_uri", "body", "subject", "created_at", "sent_at", "completed_at"}
 
-// UpsertNotifications stores copies in the place of earlier ones; a final status stays
-// where the copy was read before the receipt that set it. What is too long for
+// UpsertNotifications stores copies in the place of earlier ones; a final status and its
+// times stay where the copy was read before the receipt that set them. What is too long for
 // its column is cut, since the message itself has been sent: a copy that fails over it
 // would lose all the others. Bodies are stored as they come: mask them before.
 func (d *DB) UpsertNotifications(ctx context.Context, page []govwifi.Notification) error {
@@ -72,8 +72,8 @@ func (d *DB) UpsertNotifications(ctx context.Context, page []govwifi.Notificatio
 		case "status":
 			list := "(" + placeholders(len(finals)) + ")"
 			updates = append(updates, "status = IF(status IN "+list+" AND VALUES(status) NOT IN "+list+", status, VALUES(status))")
-		case "completed_at":
-			updates = append(updates, "completed_at = COALESCE(VALUES(completed_at), completed_at)")
+		case "sent_at", "completed_at":
+			updates = append(updates, column+" = COALESCE(VALUES("+column+"), "+column+")")
 		default:
 			updates = append(updates, column+" = VALUES("+column+")")
 		}

@@ -16,8 +16,9 @@ const (
 	longestWait = 30 * time.Second
 	// firstRetry after a Redis that is away; doubled each time up to longestWait.
 	firstRetry = time.Second
-	// punctual is how late a tick's job may be without a word about it.
-	punctual = time.Minute
+	// punctual is how late a tick's job may be without a word about it. Whoever is up
+	// and has Redis is at work within the second.
+	punctual = 10 * time.Second
 	// grace is how far behind the clock an entry that is off is settled, so that
 	// one scheduler with a stray `off` does not take the ticks of the others.
 	grace = time.Minute

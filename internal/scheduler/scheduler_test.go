@@ -92,6 +92,18 @@ func TestDowntime(t *testing.T) {
 	h.expectLogged(0, queuedLine)
 }
 
+// A tick that was missed by seconds was missed, which is said too.
+func TestShortAbsence(t *testing.T) {
+	h := newHouse(t, "2026-11-22 12:59")
+	stop := h.start(surveys("0 13 * * *"))
+	stop()
+	h.clock.set("2026-11-22 13:00")
+	h.clock.elapse(20 * time.Second)
+	h.start(surveys("0 13 * * *"))
+	h.expectQueued("send-surveys-20261122T1300Z")
+	h.expectLogged(1, `msg="a missed tick is made up for" job=send-surveys tick=2026-11-22T13:00:00Z late=20s`)
+}
+
 // A tick for which Redis is away is queued once when it is back.
 func TestRedisAway(t *testing.T) {
 	h := newHouse(t, "2026-11-22 12:58")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/queue"
 	"github.com/govwifi/user-signup/internal/s3"
 )
 
@@ -22,7 +23,9 @@ const checkTimeout = 10 * time.Second
 // Check tries every dependency and prints a line for each, with what to do about it
 // where it fails. It changes nothing but a key in Redis, which expires.
 func Check(ctx context.Context, c Config, out io.Writer) error {
-	p, err := c.connect(ctx, c.Log.NewLogger(io.Discard))
+	silent := c.Log.NewLogger(io.Discard)
+	queue.LogTo(silent)
+	p, err := c.connect(ctx, silent)
 	if err != nil {
 		return err
 	}
@@ -32,11 +35,13 @@ func Check(ctx context.Context, c Config, out io.Writer) error {
 	r.try(ctx, "MySQL", "check the DB_ variables, and that the database may be reached from here", func(ctx context.Context) error {
 		return p.openDB(ctx, c.Database)
 	})
-	if p.db != nil {
+	if p.db == nil {
+		r.skip("schema", "not looked at, as MySQL is not there")
+	} else {
 		r.try(ctx, "schema", "run `worker migrate` once", p.db.CheckSchema)
 	}
-	r.try(ctx, "Notify", "check NOTIFY_API_KEY and the clock; in GOV.UK Notify, make the templates that are missing", p.templates)
-	r.try(ctx, "allow-list", "check S3_SIGNUP_ALLOWLIST_BUCKET, S3_SIGNUP_ALLOWLIST_OBJECT_KEY and the task's role", func(ctx context.Context) error {
+	r.try(ctx, "Notify", "check NOTIFY_API_KEY, NOTIFY_API_BASE_URL and the clock; in GOV.UK Notify, make the templates that are missing", p.templates)
+	r.try(ctx, "allow-list", "check S3_SIGNUP_ALLOWLIST_BUCKET, S3_SIGNUP_ALLOWLIST_OBJECT_KEY, AWS_REGION and the task's role", func(ctx context.Context) error {
 		_, err := p.allow.Allows(ctx, "check@example.gov.uk")
 		return err
 	})
@@ -67,8 +72,13 @@ func (r *checks) try(ctx context.Context, name, advice string, check func(contex
 }
 
 // pass prints a check that passes, and what there is to know about it.
-func (r *checks) pass(name, note string) {
-	_, _ = fmt.Fprintln(r.out, strings.TrimSpace(fmt.Sprintf("ok    %-16s %s", name, note)))
+func (r *checks) pass(name, note string) { r.print("ok", name, note) }
+
+// skip prints a check that cannot be made because another failed.
+func (r *checks) skip(name, note string) { r.print("-", name, note) }
+
+func (r *checks) print(outcome, name, note string) {
+	_, _ = fmt.Fprintln(r.out, strings.TrimSpace(fmt.Sprintf("%-5s %-16s %s", outcome, name, note)))
 }
 
 // templates asks Notify for its templates, which also proves the key.
@@ -84,30 +94,30 @@ func (p *parts) templates(ctx context.Context) error {
 	for i, t := range missing {
 		names[i] = string(t)
 	}
-	return fmt.Errorf("%d templates are missing: %s", len(missing), strings.Join(names, ", "))
+	return fmt.Errorf("of the templates that are needed, %d missing: %s", len(missing), strings.Join(names, ", "))
 }
 
 // checkBuckets looks at the buckets as the jobs that use them do first, but writes
 // nothing: what they may write shows only when they do.
 func (c S3) checkBuckets(ctx context.Context, r *checks, store *s3.Store) {
 	for _, b := range []struct {
-		name, variable, bucket, unset string
-		look                          func(ctx context.Context, bucket string) error
+		name, variable, bucket, region, unset string
+		look                                  func(ctx context.Context, bucket string) error
 		// harmless is a fault that does not keep the job from its work.
 		harmless error
 	}{
-		{"metrics-bucket", "S3_METRICS_BUCKET", c.MetricsBucket, "statistics are not stored in S3",
+		{"metrics-bucket", "S3_METRICS_BUCKET", c.MetricsBucket, "AWS_REGION", "statistics are not stored in S3",
 			store.LookForBucket, s3.ErrHidden}, // it only writes
-		{"templates-bucket", "S3_NOTIFICATION_TEMPLATES_BUCKET", c.TemplatesBucket, "templates are not backed up",
+		{"templates-bucket", "S3_NOTIFICATION_TEMPLATES_BUCKET", c.TemplatesBucket, "AWS_REGION", "templates are not backed up",
 			store.LookForBucket, govwifi.ErrNotFound}, // it makes the bucket
-		{"mail-bucket", "S3_MAIL_BUCKET", c.MailBucket, "lost mail is not looked for",
+		{"mail-bucket", "S3_MAIL_BUCKET", c.MailBucket, "S3_MAIL_REGION", "lost mail is not looked for",
 			store.LookForMail, nil},
 	} {
 		if b.bucket == "" {
 			r.pass(b.name, b.variable+" is not set: "+b.unset)
 			continue
 		}
-		r.try(ctx, b.name, "check "+b.variable+", its region and the task's role", func(ctx context.Context) error {
+		r.try(ctx, b.name, "check "+b.variable+", "+b.region+" and the task's role", func(ctx context.Context) error {
 			err := b.look(ctx, b.bucket)
 			if b.harmless != nil && errors.Is(err, b.harmless) {
 				return nil

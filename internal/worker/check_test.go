@@ -35,7 +35,7 @@ func TestCheckBuckets(t *testing.T) {
 	}{
 		"not set":             {"", s3test.Fault{}, nil, "S3_MAIL_BUCKET is not set"},
 		"there":               {"there", s3test.Fault{}, nil, "ok    mail-bucket\n"},
-		"missing":             {"missing", s3test.Fault{}, []string{"metrics-bucket", "mail-bucket"}, "→ check S3_METRICS_BUCKET"},
+		"missing":             {"missing", s3test.Fault{}, []string{"metrics-bucket", "mail-bucket"}, "→ check S3_MAIL_BUCKET, S3_MAIL_REGION"},
 		"not to be looked at": {"there", denied, []string{"templates-bucket", "mail-bucket"}, "ok    metrics-bucket\n"},
 	} {
 		server.Break(want.fault)
