@@ -1,8 +1,10 @@
 package deployment
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -17,7 +19,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/govwifi/user-signup/internal/job"
 	"github.com/govwifi/user-signup/internal/scheduler"
+	"github.com/govwifi/user-signup/internal/telemetry"
 )
 
 // files lists the JSON files of a folder of deploy/ecs.
@@ -145,12 +149,11 @@ func TestTaskDefinitions(t *testing.T) {
 
 func checkContainer(t *testing.T, c types.ContainerDefinition) {
 	t.Helper()
-	given := map[string]string{}
-	for _, pair := range c.Environment {
-		if slices.Contains(secrets, *pair.Name) {
-			t.Errorf("%s: the secret %s is in the file", *c.Name, *pair.Name)
+	given := environment(c)
+	for name := range given {
+		if slices.Contains(secrets, name) {
+			t.Errorf("%s: the secret %s is in the file", *c.Name, name)
 		}
-		given[*pair.Name] = *pair.Value
 	}
 	for _, secret := range c.Secrets {
 		if samples[*secret.Name] == "" || !strings.HasSuffix(*secret.ValueFrom, "/user-signup/"+*secret.Name) {
@@ -220,6 +223,7 @@ func container(task ecs.RegisterTaskDefinitionInput, name string) *types.Contain
 func TestRunTasks(t *testing.T) {
 	t.Parallel()
 	tasks := taskDefinitions(t)
+	commands := map[string]bool{}
 	for _, name := range files(t, "run-task/*.json") {
 		run := decode[ecs.RunTaskInput](t, name)
 		override := run.Overrides.ContainerOverrides[0]
@@ -227,6 +231,7 @@ func TestRunTasks(t *testing.T) {
 			t.Errorf("%s: %s has no container %s", name, *run.TaskDefinition, *override.Name)
 		}
 		if override.Command[0] == "scheduler" {
+			commands[strings.TrimSuffix(filepath.Base(name), ".json")] = slices.Contains(override.Command, "-wait")
 			if _, err := scheduler.Parse(override.Command[1:], time.Now()); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -234,8 +239,39 @@ func TestRunTasks(t *testing.T) {
 			t.Errorf("%s: nobody here knows %q", name, override.Command)
 		}
 	}
+	for _, periodic := range job.Periodics() {
+		if !commands[periodic.Name] {
+			t.Errorf("there is no run-task/%s.json that waits for the outcome", periodic.Name)
+		}
+	}
 }
 
+// unmeasured are queues whose latency is some number.
+type unmeasured struct{}
+
+func (unmeasured) Measure(_ context.Context, tasks func(string, string, int64), latency func(string, time.Duration)) error {
+	tasks("interactive", "pending", 1)
+	latency("interactive", time.Second)
+	return nil
+}
+
+// exportedByScheduler are the names of the metrics that the side-car can scrape.
+func exportedByScheduler(t *testing.T) map[string]bool {
+	t.Helper()
+	metrics := telemetry.NewMetrics()
+	metrics.Queues(unmeasured{}, slog.New(slog.DiscardHandler)) // as scheduler.Run does
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, family := range families {
+		names[family.GetName()] = true
+	}
+	return names
+}
+
+// What workers are scaled by is exported by the scheduler and sent on by the agent.
 func TestAutoscaling(t *testing.T) {
 	t.Parallel()
 	services := map[string]bool{}
@@ -243,66 +279,29 @@ func TestAutoscaling(t *testing.T) {
 		s := decode[ecs.CreateServiceInput](t, name)
 		services["service/"+*s.Cluster+"/"+*s.ServiceName] = true
 	}
-	for _, name := range files(t, "autoscaling/*-target.json") {
-		target := decode[applicationautoscaling.RegisterScalableTargetInput](t, name)
-		if !services[*target.ResourceId] || *target.MinCapacity < 2 {
-			t.Errorf("%s: %s, at least %d", name, *target.ResourceId, *target.MinCapacity)
-		}
-	}
-	for _, policy := range []string{"ingest-cpu", "worker-in", "worker-out"} {
-		name := "deploy/ecs/autoscaling/" + policy + ".json"
-		if p := decode[applicationautoscaling.PutScalingPolicyInput](t, name); !services[*p.ResourceId] {
-			t.Errorf("%s scales %s", name, *p.ResourceId)
-		}
-	}
-	for _, name := range files(t, "autoscaling/*-alarm.json") {
-		alarm := decode[cloudwatch.PutMetricAlarmInput](t, name)
-		agent := read(t, "deploy/ecs/task-definitions/scheduler.json")
-		for _, want := range []string{*alarm.MetricName, *alarm.Namespace, *alarm.Dimensions[0].Name} {
-			if !strings.Contains(agent, strconv.Quote(want)[1:len(want)+1]) {
-				t.Errorf("%s: the agent does not send %s", name, want)
+	exported := exportedByScheduler(t)
+	agent := read(t, "deploy/ecs/task-definitions/scheduler.json")
+	for _, name := range files(t, "autoscaling/*.json") {
+		switch {
+		case strings.HasSuffix(name, "-target.json"):
+			target := decode[applicationautoscaling.RegisterScalableTargetInput](t, name)
+			if !services[*target.ResourceId] || *target.MinCapacity < 2 {
+				t.Errorf("%s: %s, at least %d", name, *target.ResourceId, *target.MinCapacity)
 			}
-		}
-	}
-}
-
-// policy is an IAM policy in its only version.
-type policy struct {
-	Version   string
-	Statement []struct {
-		Sid, Effect      string
-		Principal        map[string]string
-		Action, Resource []string
-		Condition        map[string]map[string]string
-	}
-}
-
-// No statement allows more than it names.
-func TestPolicies(t *testing.T) {
-	t.Parallel()
-	action := regexp.MustCompile(`^[a-z0-9-]+:[A-Z][A-Za-z]+$`)
-	for _, name := range files(t, "iam/*.json") {
-		p := decode[policy](t, name)
-		if p.Version != "2012-10-17" || len(p.Statement) == 0 {
-			t.Errorf("%s is version %s", name, p.Version)
-		}
-		for _, s := range p.Statement {
-			for _, a := range s.Action {
-				if !action.MatchString(a) {
-					t.Errorf("%s, %s: allows %s", name, s.Sid, a)
+		case strings.HasSuffix(name, "-alarm.json"):
+			alarm := decode[cloudwatch.PutMetricAlarmInput](t, name)
+			if !exported[*alarm.MetricName] {
+				t.Errorf("%s: the scheduler exports no %s", name, *alarm.MetricName)
+			}
+			for _, want := range []string{*alarm.MetricName, *alarm.Namespace, *alarm.Dimensions[0].Name} {
+				if !strings.Contains(agent, strconv.Quote(want)[1:len(want)+1]) {
+					t.Errorf("%s: the agent does not send %s", name, want)
 				}
 			}
-			// The one action that AWS knows no resource for.
-			everything := slices.Contains(s.Resource, "*") && !slices.Equal(s.Action, []string{"ecr:GetAuthorizationToken"})
-			if nothing := len(s.Resource) == 0 && s.Principal == nil; everything || nothing || s.Effect != "Allow" {
-				t.Errorf("%s, %s: %s on %q", name, s.Sid, s.Effect, s.Resource)
+		default:
+			if p := decode[applicationautoscaling.PutScalingPolicyInput](t, name); !services[*p.ResourceId] {
+				t.Errorf("%s scales %s", name, *p.ResourceId)
 			}
-		}
-	}
-	worker := read(t, "deploy/ecs/iam/worker-role.json")
-	for _, forbidden := range []string{"Delete", "CreateBucket", "s3:*", "Acl"} {
-		if strings.Contains(worker, forbidden) {
-			t.Errorf("the worker may %s", forbidden)
 		}
 	}
 }
