@@ -10,6 +10,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/govwifi/user-signup/internal/outside"
 )
 
 // load reads docker-compose.yml as docker compose v2 does, every profile included.
@@ -92,6 +94,28 @@ func TestComposeKeepsPromises(t *testing.T) {
 				t.Errorf("%s waits for %s to be %q, not %q", name, needed, got, want)
 			}
 		}
+	}
+}
+
+// No periodic job is skipped for want of a bucket, and those that the worker expects
+// to find are in the stand-in.
+func TestComposeHasTheBuckets(t *testing.T) {
+	t.Parallel()
+	services := load(t).Services
+	variable := func(service, name string) string {
+		if value := services[service].Environment[name]; value != nil {
+			return *value
+		}
+		return ""
+	}
+	if got, made := variable("worker", "S3_METRICS_BUCKET"), variable("s3", "STANDIN_BUCKETS"); got == "" || got != made {
+		t.Errorf("statistics go to %q, the stand-in has %q", got, made)
+	}
+	if got := variable("worker", "S3_MAIL_BUCKET"); got != outside.MailBucket {
+		t.Errorf("lost mail is looked for in %q, not %s", got, outside.MailBucket)
+	}
+	if variable("worker", "S3_NOTIFICATION_TEMPLATES_BUCKET") == "" {
+		t.Error("templates are not backed up")
 	}
 }
 

@@ -24,6 +24,8 @@ type AWSConfig struct {
 	Bucket    string `env:"S3_SIGNUP_ALLOWLIST_BUCKET,required,notEmpty"`
 	Key       string `env:"S3_SIGNUP_ALLOWLIST_OBJECT_KEY,required,notEmpty"`
 	AllowList string `env:"STANDIN_ALLOWLIST" envDefault:"^[A-Za-z0-9\\_\\+\\.'-]+@([a-zA-Z0-9-]+\\.)*(gov\\.uk|police\\.uk)$"`
+	// Buckets are made beforehand, empty, as those of AWS are.
+	Buckets []string `env:"STANDIN_BUCKETS"`
 }
 
 // AWS serves the stand-ins for S3, SES and SNS until ctx ends. They are one program
@@ -45,6 +47,9 @@ type postOffice struct {
 func newPostOffice(c AWSConfig) (postOffice, error) {
 	s3 := s3test.New()
 	s3.Put(c.Bucket, s3test.Object{Key: c.Key, Body: []byte(c.AllowList)})
+	for _, bucket := range c.Buckets {
+		s3.CreateBucket(bucket)
+	}
 	world, err := outside.New("", s3)
 	if err != nil {
 		return postOffice{}, err

@@ -45,7 +45,7 @@ func newDoor(t *testing.T) *door {
 }
 
 func awsConfig(t *testing.T, ingest string) AWSConfig {
-	return AWSConfig{Ingest: ingest, IdentityDir: t.TempDir(), Bucket: "admin", Key: "allowlist.conf", AllowList: "^x$"}
+	return AWSConfig{Ingest: ingest, IdentityDir: t.TempDir(), Bucket: "admin", Key: "allowlist.conf", AllowList: "^x$", Buckets: []string{"metrics"}}
 }
 
 // form posts a form to a handler and returns where it redirects to.
@@ -74,6 +74,9 @@ func TestMailIsSigned(t *testing.T) {
 		}
 		if o, _ := office.s3.Get("admin", "allowlist.conf"); string(o.Body) != "^x$" {
 			t.Errorf("the allow-list is %q", o.Body)
+		}
+		if !office.s3.HasBucket("metrics") {
+			t.Error("a bucket that was asked for is not there")
 		}
 	}
 	text, err := os.ReadFile(filepath.Join(config.IdentityDir, outside.CertificateFile))

@@ -138,7 +138,7 @@ func (s *Server) createBucket(w http.ResponseWriter, bucket string) *refusal {
 }
 
 func (s *Server) headBucket(w http.ResponseWriter, bucket string) *refusal {
-	if !s.hasBucket(bucket) {
+	if !s.HasBucket(bucket) {
 		return &noSuchBucket
 	}
 	w.WriteHeader(http.StatusOK)
@@ -149,7 +149,7 @@ func (s *Server) putObject(w http.ResponseWriter, r *http.Request, request Reque
 	if len(request.Key) > 1024 {
 		return &refusal{http.StatusBadRequest, "KeyTooLongError", "Your key is too long."}
 	}
-	if !s.hasBucket(request.Bucket) {
+	if !s.HasBucket(request.Bucket) {
 		return &noSuchBucket
 	}
 	object := s.Put(request.Bucket, Object{Key: request.Key, Body: body, ContentType: r.Header.Get("Content-Type")})
@@ -160,7 +160,7 @@ func (s *Server) putObject(w http.ResponseWriter, r *http.Request, request Reque
 
 // getObject leaves the conditions (If-None-Match), ranges and HEAD to net/http.
 func (s *Server) getObject(w http.ResponseWriter, r *http.Request, request Request) *refusal {
-	if !s.hasBucket(request.Bucket) {
+	if !s.HasBucket(request.Bucket) {
 		return &noSuchBucket
 	}
 	object, ok := s.Get(request.Bucket, request.Key)

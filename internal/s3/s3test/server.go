@@ -139,7 +139,8 @@ func (s *Server) Get(bucket, key string) (Object, bool) {
 	return o, ok
 }
 
-func (s *Server) hasBucket(name string) bool {
+// HasBucket says whether there is such a bucket.
+func (s *Server) HasBucket(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.buckets[name] != nil
