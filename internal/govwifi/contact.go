@@ -115,6 +115,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // at most, behind a + or a 00.
 var digitsOnly = regexp.MustCompile(`^(?:\+|00)?[0-9]{6,15}$`)
 
+var brackets = strings.NewReplacer("(", "", ")", "", "[", "", "]", "")
+
 // date is a number that people write for a day, not a phone: 20260115.
 var date = regexp.MustCompile(`^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$`)
 
@@ -124,7 +126,7 @@ var date = regexp.MustCompile(`^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|
 func ParsePhone(text string) (Contact, error) {
 	number := strings.Map(dropDecoration, text)
 	number = strings.Replace(number, "+44(0)", "+44", 1)
-	number = strings.NewReplacer("(", "", ")", "", "[", "", "]", "").Replace(number)
+	number = brackets.Replace(number)
 	number = strings.TrimRight(number, ",")
 	if !digitsOnly.MatchString(number) || date.MatchString(number) {
 		return "", ErrNoNumber
@@ -136,6 +138,27 @@ func ParsePhone(text string) (Contact, error) {
 		}
 	}
 	return "", ErrNoNumber
+}
+
+// IsWrittenAs says whether the text is a way to write this phone number. Most are not,
+// and the last digits show it at less cost than ParsePhone.
+func (c Contact) IsWrittenAs(text string) bool {
+	if lastDigits(text) != lastDigits(string(c)) {
+		return false
+	}
+	number, err := ParsePhone(text)
+	return err == nil && number == c
+}
+
+// lastDigits are the last four, all that has the same place however a number is written.
+func lastDigits(text string) (last [4]byte) {
+	for i, n := len(text)-1, 0; i >= 0 && n < len(last); i-- {
+		if text[i] >= '0' && text[i] <= '9' {
+			last[n] = text[i]
+			n++
+		}
+	}
+	return last
 }
 
 // dropDecoration removes what carries no meaning in a number: white space,

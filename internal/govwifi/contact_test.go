@@ -92,6 +92,9 @@ func TestParsePhone(t *testing.T) {
 		if got, err := ParsePhone(text); got != want || err != nil {
 			t.Errorf("%q gives %q, %v; want %q", text, string(got), err, string(want))
 		}
+		if !want.IsWrittenAs(text) || (want + "1").IsWrittenAs(text) || Contact("+447700900124").IsWrittenAs(text) {
+			t.Errorf("%q is not seen to be %q alone", text, string(want))
+		}
 	}
 	for _, text := range []string{
 		"118118", "123456", "441234", "+7701001111", "20260115", "19991231", "2026-01-15",

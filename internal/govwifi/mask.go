@@ -48,6 +48,9 @@ var (
 		octet + `(?:\.` + octet + `){3})$`)
 )
 
+// e164 is a number as the service itself writes it.
+var e164 = regexp.MustCompile(`^\+[0-9]{6,15}$`)
+
 // moduleVersion is what follows the path of a Go module: stack traces stay readable.
 const moduleVersion = `@v[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}(?:-(?:0\.)?[0-9]{14}-[0-9a-f]{12})?`
 
@@ -61,18 +64,44 @@ const octet = `(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])`
 // number of eight digits or less without a plus. Whoever prints a header prints its
 // ParseEmail instead, and a Contact always has its plus.
 func Mask(text string) string {
-	if atSigns.MatchString(text) {
+	// Most texts in logs are short words: the searches are worth avoiding.
+	if mayHoldAtSign(text) && atSigns.MatchString(text) {
 		text = address.ReplaceAllStringFunc(text, maskAddress)
 	}
-	// Most texts in logs are short words: the search for numbers is worth avoiding.
-	if digits(text) < shortestNumber {
+	if !mayHoldNumber(text) {
 		return text
 	}
 	return maskNumbers(text)
 }
 
+// mayHoldAtSign is true for every text that atSign matches, and few others.
+func mayHoldAtSign(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return r == '@' || r == '%' || r == '\\' || r == '&' || r >= utf8.RuneSelf
+	})
+}
+
 // shortestNumber is how many digits a number has at least.
 const shortestNumber = 6
+
+// mayHoldNumber is true for every text that number matches with its last alternative,
+// and few others: so many digits follow each other with nothing between them but what
+// might be decoration.
+func mayHoldNumber(text string) bool {
+	run := 0
+	for _, r := range text {
+		switch {
+		case unicode.IsDigit(r):
+			run++
+		case r == '_' || r == '*' || unicode.IsLetter(r):
+			run = 0
+		}
+		if run == shortestNumber {
+			return true
+		}
+	}
+	return false
+}
 
 func digits(text string) (n int) {
 	for _, r := range text {
@@ -128,6 +157,9 @@ func firstRune(s string) string {
 }
 
 func maskNumbers(text string) string {
+	if e164.MatchString(text) {
+		return maskNumber(text)
+	}
 	var masked strings.Builder
 	done := 0
 	for _, at := range number.FindAllStringSubmatchIndex(text, -1) {

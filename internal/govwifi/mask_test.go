@@ -140,6 +140,12 @@ func FuzzMask(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, address, number, after string) {
 		text := fmt.Sprintf("%s %s %s %s", before, address, number, after)
 		masked := Mask(text)
+		if atSigns.MatchString(text) && !mayHoldAtSign(text) {
+			t.Errorf("an at sign is missed in %q", text)
+		}
+		if maskNumbers(text) != text && !mayHoldNumber(text) {
+			t.Errorf("a number is missed in %q", text)
+		}
 		if again := Mask(masked); again != masked {
 			t.Errorf("%q becomes %q, then %q", text, masked, again)
 		}

@@ -45,7 +45,7 @@ func Serve(ctx context.Context, c Config, on Listeners, log *slog.Logger) error 
 	rdb := c.RedisURL.Connect(queue.Impatient)
 	defer func() { _ = rdb.Close() }()
 	metrics := telemetry.NewMetrics()
-	door := c.door(queue.NewClient(rdb, c.SealKeys.Sealer).WithReplicas(int(c.MinReplicas)), log, metrics)
+	door := c.door(queue.NewClient(rdb, c.SealKeys.Sealer).Grouped(int(c.MinReplicas)), log, metrics)
 	c.measure(metrics, door.Webhooks)
 	log.Info("ingest takes webhooks", "addr", on.Public.Addr().String(), "admin", on.Admin.Addr().String())
 

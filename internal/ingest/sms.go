@@ -60,7 +60,7 @@ func (d *Door) sms(c echo.Context) error {
 	if err != nil {
 		return d.ignore(c, "the sender of a text is no phone number")
 	}
-	if own, err := govwifi.ParsePhone(in.destination); err == nil && own == number {
+	if number.IsWrittenAs(in.destination) {
 		return d.ignore(c, "a text from our own number")
 	}
 	return d.accept(c, job.ForText(job.Text{

@@ -26,10 +26,10 @@ var (
 // balancer's, or one of our own of the same shape. Logs show it whole, so one that
 // might hold a phone number is not taken over, nor one with a word that CloudWatch counts.
 func traceOf(header http.Header, now time.Time) string {
-	sent := header.Get(traceHeader)
-	rest := traceID.ReplaceAllString(sent, "")
-	if traceShape.MatchString(sent) && govwifi.Mask(rest) == rest && !strings.Contains(sent, "status=") {
-		return sent
+	if sent := header.Get(traceHeader); traceShape.MatchString(sent) && !strings.Contains(sent, "status=") {
+		if rest := traceID.ReplaceAllString(sent, ""); govwifi.Mask(rest) == rest {
+			return sent
+		}
 	}
 	random := make([]byte, 12)
 	_, _ = rand.Read(random) // never fails: crypto/rand aborts the program instead

@@ -55,7 +55,7 @@ func (a TextAnswerer) answer(ctx context.Context, t Text, template govwifi.Templ
 	if err != nil {
 		return Permanent(fmt.Errorf("read the sender's number: %w", err))
 	}
-	if own, err := govwifi.ParsePhone(t.Destination); err == nil && own == number {
+	if number.IsWrittenAs(t.Destination) {
 		a.Log.WarnContext(ctx, "a text from our own number is not answered", "key", t.Key())
 		return nil
 	}

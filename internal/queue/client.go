@@ -28,15 +28,13 @@ func NewClient(rdb redis.UniversalClient, seal *Sealer) *Client {
 	return &Client{rdb: rdb, asynq: asynq.NewClientFromRedisClient(rdb), seal: seal, now: time.Now}
 }
 
-// WithReplicas makes a client whose jobs count only when so many replicas have them
-// too; 0 is none.
-func (c *Client) WithReplicas(n int) *Client {
-	if n == 0 {
-		return c
-	}
-	durable := *c
-	durable.asynq = asynq.NewClientFromRedisClient(replicated{c.rdb, n})
-	return &durable
+// Grouped makes a client for many callers at once, who share round trips; and whose jobs
+// count only when so many replicas have them too, 0 being none. It lets a caller go as
+// soon as its context ends.
+func (c *Client) Grouped(replicas int) *Client {
+	grouped := *c
+	grouped.asynq = asynq.NewClientFromRedisClient(newCommitter(c.rdb, replicas))
+	return &grouped
 }
 
 // Enqueue returns nil once Redis holds the job, or held one with the same key
