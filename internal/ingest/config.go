@@ -81,10 +81,10 @@ func (t *Topics) UnmarshalText(text []byte) error {
 	}
 	for _, arn := range strings.Split(string(text), ",") {
 		arn = strings.TrimSpace(arn)
+		*t = append(*t, arn) // also a bad one: Check must not call the variable unset
 		if !topicARN.MatchString(arn) {
 			return errors.New("holds what is no topic's ARN, such as arn:aws:sns:eu-west-1:123456789012:name")
 		}
-		*t = append(*t, arn)
 	}
 	return nil
 }

@@ -73,6 +73,9 @@ func guest(lastActivity time.Time) govwifi.User {
 // Each row of docs/rules.md, Email sign-up.
 func TestSignupEmail(t *testing.T) {
 	t.Parallel()
+	if govwifi.GuestLifetime != 90*24*time.Hour {
+		t.Errorf("guests are reminded for %s", govwifi.GuestLifetime)
+	}
 	old := guest(time.Time{})
 	old.CreatedAt = now.Add(-govwifi.GuestLifetime - time.Second)
 	young := guest(time.Time{})

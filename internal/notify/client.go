@@ -133,15 +133,8 @@ type sendRequest struct {
 //
 // Notify has no idempotency: sending a reference twice sends two messages, so after
 // ErrAmbiguous wait more than 35 s, the time it may still be committing, and ask
-// Sent first.
+// Sent first. The caller says which message it was.
 func (c *Client) Send(ctx context.Context, m govwifi.Message) error {
-	if err := c.send(ctx, m); err != nil {
-		return fmt.Errorf("send %s: %w", m, err)
-	}
-	return nil
-}
-
-func (c *Client) send(ctx context.Context, m govwifi.Message) error {
 	id, err := c.templates.find(ctx, m.Template, "")
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 // yard is a batch of three guests in a real Redis, with its invitations enqueued.
 type yard struct {
 	t         *testing.T
+	rdb       queue.Conn
 	tally     *fleet.Tally
 	jobs      *queue.Client
 	inspector *asynq.Inspector
@@ -41,7 +42,7 @@ func newYard(t *testing.T) *yard {
 func furnish(t *testing.T, rdb queue.Conn) *yard {
 	t.Helper()
 	var none *queue.Sealer
-	y := &yard{t: t, tally: fleet.NewTally(rdb, none), jobs: queue.NewClient(rdb, none), inspector: asynq.NewInspectorFromRedisClient(rdb),
+	y := &yard{t: t, rdb: rdb, tally: fleet.NewTally(rdb, none), jobs: queue.NewClient(rdb, none), inspector: asynq.NewInspectorFromRedisClient(rdb),
 		batch: govwifi.Batch{ID: "ses1", Sponsor: "jo@dept.gov.uk", Guests: []govwifi.Contact{"a@x.uk", "b@x.uk", "c@x.uk"}}}
 	y.sweeper = sweeper{y.tally, y.jobs, slog.New(slog.DiscardHandler), func() time.Time { return time.Now().Add(2 * time.Hour) }}
 	if _, err := y.tally.Open(t.Context(), y.batch); err != nil {
@@ -157,5 +158,19 @@ func TestSweepOrdersALostReceipt(t *testing.T) {
 	}
 	if open, err := y.tally.OpenBatches(t.Context(), time.Now().Add(time.Hour)); err != nil || len(open) != 0 {
 		t.Errorf("still open: %v, %v", open, err)
+	}
+}
+
+// Killed between the index and the batch, or expired: nobody can settle it, so nobody
+// looks at it again.
+func TestSweepForgetsABatchThatIsNotThere(t *testing.T) {
+	y := newYard(t)
+	y.must(y.rdb.Del(t.Context(), "tally:{ses1}").Err())
+	y.sweep()
+	if open, err := y.tally.OpenBatches(t.Context(), time.Now().Add(time.Hour)); err != nil || len(open) != 0 {
+		t.Errorf("still open: %v, %v", open, err)
+	}
+	if state := y.state(job.SponsorReceipt{BatchID: "ses1"}); state != queue.Missing {
+		t.Errorf("the receipt is %s", state)
 	}
 }
