@@ -41,6 +41,33 @@ func TestEveryDifferenceHasItsTest(t *testing.T) {
 	}
 }
 
+// Every threat names what shows that it is stopped, its package in brackets behind it.
+func TestEveryThreatHasItsTest(t *testing.T) {
+	t.Parallel()
+	const name = "docs/threats.md"
+	claim := regexp.MustCompile(`([^\[\]|]*)\[([a-z0-9]+)\]`)
+	test := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`")
+	for line := range strings.Lines(read(t, name)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || strings.Contains(line, "stops them | shown by") || strings.HasPrefix(cells[1], "-") {
+			continue
+		}
+		named := 0
+		for _, c := range claim.FindAllStringSubmatch(cells[3], -1) {
+			tests := testsOf(t, "internal/"+c[2])
+			for _, found := range test.FindAllStringSubmatch(c[1], -1) {
+				named++
+				if !strings.Contains(tests, "\nfunc "+found[1]+"(") {
+					t.Errorf("%s: internal/%s has no %s", name, c[2], found[1])
+				}
+			}
+		}
+		if all := len(test.FindAllString(line, -1)); named != all || named == 0 {
+			t.Errorf("%d tests, %d of them with their package: %s", all, named, line)
+		}
+	}
+}
+
 // testsOf is the text of a package's test files.
 func testsOf(t *testing.T, pkg string) string {
 	t.Helper()
