@@ -285,6 +285,38 @@ func TestPlannedMessagesThatAreNotWanted(t *testing.T) {
 }
 
 // Boundaries to the second, from the run's date to the database.
+func TestWhoIsWrittenTo(t *testing.T) {
+	t.Parallel()
+	for run, c := range map[string]struct {
+		// columns are created_at and last_login of a person who was active at a time.
+		columns  string
+		in, out  []string
+		received string
+	}{
+		"warn": {"'2019-01-01', '%s'", []string{"2025-12-15 00:00:00", "2025-12-18 12:00:00", "2025-12-22 23:59:59"},
+			[]string{"2025-12-14 23:59:59", "2025-12-23 00:00:00"}, warning},
+		"survey": {"'%s', '2026-11-21'", []string{"2026-11-21 00:00:00", "2026-11-21 23:59:59"},
+			[]string{"2026-11-20 23:59:59", "2026-11-22 00:00:00"}, survey},
+		"followup": {"'%s', NULL", []string{"2026-11-19 23:59:59", "2020-02-29 12:00:00"}, []string{"2026-11-20 00:00:00", "2026-11-22 08:00:00"}, help},
+	} {
+		t.Run(run, func(t *testing.T) {
+			t.Parallel()
+			var rows, want []string
+			for i, at := range append(slices.Clone(c.in), c.out...) {
+				rows = append(rows, fmt.Sprintf("'bcdfg%d', 'p%d@x.uk', 'p%d@x.uk', "+c.columns, i, i, i, at))
+				if i < len(c.in) {
+					want = append(want, fmt.Sprintf("p%d", i)+c.received)
+				}
+			}
+			w := newTown(t, rows...)
+			w.must(w.run(run, "2026-11-22"))
+			w.work()
+			w.expect(run, strings.Join(want, ", "))
+		})
+	}
+}
+
+// Boundaries to the second, from the run's date to the database.
 func TestWhoIsDeleted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ date, activity, left string }{

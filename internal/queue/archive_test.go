@@ -10,7 +10,7 @@ import (
 func TestPurge(t *testing.T) {
 	b := newBench(t)
 	now := time.Now()
-	for key, age := range map[string]time.Duration{"young": 13 * 24 * time.Hour, "old": 15 * 24 * time.Hour, "older": 80 * 24 * time.Hour} {
+	for key, age := range map[string]time.Duration{"young": 13 * 24 * time.Hour, "of this second": 14 * 24 * time.Hour, "old": 15 * 24 * time.Hour, "older": 80 * 24 * time.Hour} {
 		b.enqueue(probe{ID: key})
 		if err := b.inspector.ArchiveTask("interactive", key); err != nil {
 			t.Fatal(err)
@@ -26,7 +26,7 @@ func TestPurge(t *testing.T) {
 			t.Fatalf("purged %d, %v", n, err)
 		}
 	}
-	for key, want := range map[string]State{"young": Dead, "old": Missing, "older": Missing, "waiting": Open} {
+	for key, want := range map[string]State{"young": Dead, "of this second": Dead, "old": Missing, "older": Missing, "waiting": Open} {
 		if state, err := b.client.State(t.Context(), probe{ID: key}); state != want || err != nil {
 			t.Errorf("%s is %s, %v", key, state, err)
 		}
