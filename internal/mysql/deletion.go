@@ -72,16 +72,22 @@ func (d *DB) forget(ctx context.Context, find, change string, before time.Time) 
 	return d.inBatches(ctx, usernames, change, before)
 }
 
+// sponsorAddress is the address in a sponsor that was stored as a mail's header has it,
+// Jo Smith <jo@gov.uk>; any other sponsor is its own.
+const sponsorAddress = "IF(sponsor LIKE '%<%@%>', SUBSTRING_INDEX(TRIM(TRAILING '>' FROM sponsor), '<', -1), sponsor)"
+
 // orphaned finds guests whose sponsor has no user. The index on contact finds who may
 // be the sponsor's user; the letters decide, as the collation takes jöhn@ for john@.
 // Phones, which have no @, and what is hidden already are left alone.
-const orphaned = `SELECT g.username FROM userdetails g
-LEFT JOIN userdetails u ON u.contact = g.sponsor AND BINARY LOWER(u.contact) = BINARY LOWER(g.sponsor)
-WHERE g.sponsor LIKE '%@%' AND g.sponsor NOT LIKE 'user@%' AND u.username IS NULL`
+var orphaned = strings.ReplaceAll(`SELECT g.username FROM userdetails g
+LEFT JOIN userdetails u ON u.contact = address AND BINARY LOWER(u.contact) = BINARY LOWER(address)
+WHERE g.sponsor LIKE '%@%' AND g.sponsor NOT LIKE 'user@%' AND u.username IS NULL`,
+	"address", strings.ReplaceAll(sponsorAddress, "sponsor", "g.sponsor"))
 
 // obfuscate keeps the domain: what is behind the last @, in its own letter case. Cut to
 // the column's width, since "user" may be longer than what it hides.
-const obfuscate = "UPDATE userdetails FORCE INDEX (`PRIMARY`) SET sponsor = LEFT(CONCAT('user@', SUBSTRING_INDEX(sponsor, '@', -1)), 100)" +
+var obfuscate = "UPDATE userdetails FORCE INDEX (`PRIMARY`) SET sponsor = LEFT(CONCAT('user@', SUBSTRING_INDEX(" +
+	strings.ReplaceAll(sponsorAddress, "%", "%%") + ", '@', -1)), 100)" +
 	" WHERE username IN (%s) AND sponsor LIKE '%%@%%' AND sponsor NOT LIKE 'user@%%'"
 
 // ObfuscateSponsors hides the local part of every sponsor's address that has no user of

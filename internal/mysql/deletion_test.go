@@ -98,12 +98,14 @@ func TestObfuscateSponsors(t *testing.T) {
 		"'dupown', 'twice@gov.uk', 'boss@x.uk', '2026-01-01', NULL",
 		"'dupow2', 'Twice@gov.uk', 'own@gov.uk', '2026-01-01', NULL",
 		"'kept02', 'h3@x.uk', 'twice@gov.uk', '2026-01-01', NULL",
+		"'header', 'h4@x.uk', 'Jo Smith <jo@gov.uk>', '2026-01-01', NULL",
+		"'header2', 'h5@x.uk', 'Me <own@gov.uk>', '2026-01-01', NULL",
 		"'nocont', NULL, 'gone@gov.uk', '2026-01-01', NULL")
-	if n, err := b.ObfuscateSponsors(t.Context()); n != 8 || err != nil {
+	if n, err := b.ObfuscateSponsors(t.Context()); n != 9 || err != nil {
 		t.Errorf("%d obfuscated, %v", n, err)
 	}
 	want := strings.Join([]string{"accent\tuser@gov.uk\t1", "dupow2\town@gov.uk\t0", "dupown\tuser@x.uk\t1", "emptyx\t\t0",
-		"gone01\tuser@gov.uk\t1", "gone02\tuser@Dept.gov.uk\t1", "govgov\tuser@gov.uk\t1", "HEALTH\tNULL\t0", "hidden\tuser@gov.uk\t0",
+		"gone01\tuser@gov.uk\t1", "gone02\tuser@Dept.gov.uk\t1", "govgov\tuser@gov.uk\t1", "header\tuser@gov.uk\t1", "header2\tMe <own@gov.uk>\t0", "HEALTH\tNULL\t0", "hidden\tuser@gov.uk\t0",
 		"kept01\tOWN@gov.uk\t0", "kept02\ttwice@gov.uk\t0", "longxx\tuser@" + strings.Repeat("d", 95) + "\t1", "nocont\tuser@gov.uk\t1",
 		"nospon\tNULL\t0", "phonex\t+447700900125\t0", "quoted\tuser@gov.uk\t1", "selfxx\tOwn@gov.uk\t0"}, "\n")
 	read := "SELECT username, sponsor, updated_at > '2020-01-01' FROM userdetails ORDER BY username"
