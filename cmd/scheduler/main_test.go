@@ -51,6 +51,7 @@ func TestExitCodes(t *testing.T) {
 		"future date":              {[]string{redisAt}, "run send-surveys -date 2999-01-01", 2, []string{"in the future"}},
 		"no configuration":         {nil, "", 2, []string{"REDIS_URL is not set"}},
 		"all problems at once":     {[]string{"SCHEDULE_SEND_SURVEYS=sometimes", "SCHEDULE_BACKUP_TEMPLATES=0 0 30 2 *", "LOG_FORMAT=xml", "QUEUE_SEAL_KEYS=x"}, "", 2, []string{"REDIS_URL is not set", "SCHEDULE_SEND_SURVEYS is no schedule", "SCHEDULE_BACKUP_TEMPLATES names a day that never comes", "LOG_FORMAT is", "QUEUE_SEAL_KEYS"}},
+		"run, Redis away":          {[]string{nowhere}, "run send-surveys -wait", 1, []string{"nothing is queued: write to Redis: ", "check REDIS_URL"}},
 		"jobs, Redis away":         {[]string{nowhere}, "jobs", 1, []string{"read the last ticks"}},
 		"jobs":                     {[]string{redisAt, "SCHEDULE_SEND_SURVEYS=off"}, "jobs", 0, []string{"publish-statistics-month", "send-surveys              off"}},
 		"run":                      {[]string{redisAt}, "run publish-statistics -date 2019-02-11 -period week", 0, []string{"queued: publish-statistics (week of 2019-02-11), key publish-statistics-week-by-hand-"}},

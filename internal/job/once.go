@@ -92,7 +92,7 @@ func (o Once) post(ctx context.Context, m govwifi.Message) error {
 	case errors.As(err, &slow):
 		err = errors.Join(slower(err), o.Budget.Pause(ctx, slow.Wait))
 	}
-	return fmt.Errorf("send %s: %w", m, err)
+	return err // the adapter has said what was sent, and to whom
 }
 
 // slower turns Notify's wish for silence into the retry that honours it.

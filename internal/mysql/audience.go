@@ -37,8 +37,14 @@ type audience struct {
 	// wanted is who of them gets a message; the others are only marked.
 	wanted string
 	// mark is the column that says that somebody has been dealt with; empty for none.
+	// With one, a person with two rows is written to for the first of them alone: old
+	// rows may hold the same contact twice.
 	mark string
 }
+
+// marked is whether another row of the same person bears a mark.
+const marked = "EXISTS (SELECT 1 FROM userdetails other WHERE other.contact = userdetails.contact AND" +
+	" BINARY LOWER(other.contact) = BINARY LOWER(userdetails.contact) AND other.username <> userdetails.username AND other.%s IS NOT NULL)"
 
 const hasEmail = "contact LIKE '%@%' AND contact NOT LIKE '+%'"
 
@@ -113,8 +119,12 @@ func (d *DB) plan(ctx context.Context, a audience) (int, error) {
 
 // people is the page of an audience behind a username.
 func (d *DB) people(ctx context.Context, a audience, after string) ([]person, error) {
-	query := fmt.Sprintf("SELECT username, %s, %s FROM userdetails WHERE username > ? AND username <> '%s' AND %s ORDER BY username LIMIT %d",
-		a.occasion, a.wanted, health, a.who, audiencePage)
+	wanted := a.wanted
+	if a.mark != "" {
+		wanted += " AND NOT " + fmt.Sprintf(marked, a.mark)
+	}
+	query := fmt.Sprintf("SELECT username, %s, %s, LOWER(contact) FROM userdetails WHERE username > ? AND username <> '%s' AND %s ORDER BY username LIMIT %d",
+		a.occasion, wanted, health, a.who, audiencePage)
 	return retry(ctx, func() ([]person, error) {
 		rows, err := d.sql.QueryContext(ctx, query, append([]any{after}, a.args...)...)
 		if err != nil {
@@ -122,11 +132,15 @@ func (d *DB) people(ctx context.Context, a audience, after string) ([]person, er
 		}
 		defer rows.Close()
 		var page []person
+		seen := map[string]bool{} // on this page, where nobody is marked yet
 		for rows.Next() {
 			var p person
-			if err := rows.Scan(&p.username, &p.occasion, &p.wanted); err != nil {
+			var contact string
+			if err := rows.Scan(&p.username, &p.occasion, &p.wanted, &contact); err != nil {
 				return nil, err
 			}
+			p.wanted = p.wanted && (a.mark == "" || !seen[contact])
+			seen[contact] = true
 			page = append(page, p)
 		}
 		return page, rows.Err()

@@ -118,6 +118,34 @@ func TestPlanFollowups(t *testing.T) {
 	}
 }
 
+// Old rows may hold one contact twice: the person is asked once, in one run or in two, on
+// one page or on two. Accents tell people apart.
+func TestPlansOnceForAContact(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	exec(t, b.raw, fmt.Sprintf("INSERT INTO userdetails (username, contact, sponsor, created_at) SELECT CONCAT('u', seq), CONCAT(seq, '@x.uk'), CONCAT(seq, '@x.uk'), '2026-01-01' FROM seq_1_to_%d", audiencePage))
+	insert(t, b,
+		"'aaaaaa', 'john@x.uk', 'john@x.uk', '2026-01-01', NULL",
+		"'aaaaab', 'John@x.uk', 'john@x.uk', '2026-01-02', NULL",
+		"'aaaaac', 'jöhn@x.uk', 'jöhn@x.uk', '2026-01-02', NULL",
+		"'zzzzzz', 'john@x.uk', 'john@x.uk', '2026-01-03', NULL",
+		"'optout', 'no@x.uk', 'no@x.uk', '2026-01-03', NULL",
+		"'optwas', 'no@x.uk', 'no@x.uk', '2026-01-03', NULL",
+		"'zzzzzy', 'john@x.uk', 'john@x.uk', '2026-02-02', NULL")
+	exec(t, b.raw, "UPDATE userdetails SET notifications_opt_out = 1 WHERE username = 'optout'")
+	for _, c := range []struct {
+		created string
+		planned int
+	}{{"2026-02-01 00:00:00", audiencePage + 2}, {"2026-02-03 00:00:00", 0}} {
+		if got, err := b.PlanFollowups(t.Context(), date(c.created)); got != c.planned || err != nil {
+			t.Errorf("%d planned, %v, want %d", got, err, c.planned)
+		}
+	}
+	if got := query(t, b.raw, "SELECT COUNT(*) FROM userdetails WHERE followup_sent_at IS NULL"); got != "0" {
+		t.Errorf("%s are not marked", got)
+	}
+}
+
 // More people than fit on a page, of whom a killed run planned some and marked none.
 func TestPlanGoesOn(t *testing.T) {
 	t.Parallel()

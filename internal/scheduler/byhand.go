@@ -24,6 +24,9 @@ func (r byHand) run(ctx context.Context, c Config, out io.Writer) error {
 	rdb := c.RedisURL.Connect(queue.Patient)
 	defer func() { _ = rdb.Close() }()
 	q := queue.NewClient(rdb, c.SealKeys.Sealer)
+	if err := q.Ready(ctx); err != nil {
+		return fmt.Errorf("nothing is queued: %w; check REDIS_URL, and that Redis runs and is not full", err)
+	}
 	if err := q.Enqueue(ctx, r.job); err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ func maskAttr(_ []string, a slog.Attr) slog.Attr {
 			return a
 		}
 		return slog.String(a.Key, govwifi.Mask(a.Value.String()))
+	case slog.KindDuration:
+		// JSON's own would be a number of nanoseconds.
+		return slog.String(a.Key, a.Value.Duration().String())
 	case slog.KindAny:
 		if _, isLevel := a.Value.Any().(slog.Level); isLevel {
 			return a

@@ -86,7 +86,23 @@ func (s sentryLines) Enabled(ctx context.Context, level slog.Level) bool {
 	return s.text.Enabled(ctx, level)
 }
 
-// Handle sends the line. Lines with the same message are one issue in Sentry, however
+// jobAttr is the attribute that holds a job's name.
+const jobAttr = "job"
+
+// title is a line's message, and the job that it is about, if there is one: the lines of
+// all jobs have the same message.
+func title(r slog.Record) string {
+	title := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == jobAttr && a.Value.String() != "" {
+			title += " " + a.Value.String()
+		}
+		return true
+	})
+	return title
+}
+
+// Handle sends the line. Lines with the same title are one issue in Sentry, however
 // their details differ.
 func (s sentryLines) Handle(ctx context.Context, r slog.Record) error {
 	s.line.mu.Lock()
@@ -99,7 +115,7 @@ func (s sentryLines) Handle(ctx context.Context, r slog.Record) error {
 	}
 	event := sentry.NewEvent()
 	event.Level = sentry.LevelError
-	event.Message = govwifi.Mask(r.Message)
+	event.Message = govwifi.Mask(title(r))
 	event.Fingerprint = []string{event.Message}
 	event.Contexts["log"] = sentry.Context{"line": line}
 	s.client.CaptureEvent(event, nil, nil)

@@ -45,12 +45,16 @@ func TestSentry(t *testing.T) {
 	log.WarnContext(t.Context(), "nearly", "to", "c@dept.gov.uk")
 	log.ErrorContext(context.Background(), "job for d@dept.gov.uk", "err", errors.New("Duplicate entry 'e@dept.gov.uk'"),
 		"contact", govwifi.Contact("+447700900123"), "panic", any(map[string]string{"number": "07700 900123"}))
+	log.ErrorContext(t.Context(), "job", "job", "send-surveys", "outcome", "archived")
 	flush()
 
-	if len(sentry.bodies) != 1 {
+	if len(sentry.bodies) != 2 {
 		t.Fatalf("%d events: %q", len(sentry.bodies), sentry.bodies)
 	}
 	event := sentry.bodies[0]
+	if job := sentry.bodies[1]; !strings.Contains(job, `"fingerprint":["job send-surveys"]`) {
+		t.Errorf("the event does not name the job:\n%s", job)
+	}
 	for _, want := range []string{"/api/42/envelope/", `"message":"job for d***@d***.gov.uk"`, `"fingerprint":["job for d***@d***.gov.uk"]`,
 		"with=a***@d***.gov.uk", "Duplicate entry 'e***@d***.gov.uk'", "+4477*****123", `"level":"error"`} {
 		if !strings.Contains(event, want) {
@@ -66,7 +70,7 @@ func TestSentry(t *testing.T) {
 			t.Errorf("the event holds %s:\n%s", secret, event)
 		}
 	}
-	if strings.Count(out.String(), "\n") != 3 {
+	if strings.Count(out.String(), "\n") != 4 {
 		t.Errorf("the log holds:\n%s", out.String())
 	}
 }

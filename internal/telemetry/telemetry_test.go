@@ -60,6 +60,18 @@ func TestRequestLine(t *testing.T) {
 	}
 }
 
+// A duration has its unit in both formats.
+func TestDurationsHaveUnits(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[Format]string{Text: "wait=39ms", JSON: `"wait":"39ms"`} {
+		var out bytes.Buffer
+		LogConfig{Format: format}.NewLogger(&out).Info("job", "wait", 39*time.Millisecond)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: no %s in %s", format, want, out.String())
+		}
+	}
+}
+
 func TestLevels(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

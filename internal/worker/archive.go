@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -77,23 +78,27 @@ func (c ArchiveCommand) check(all bool) error {
 
 // Run does it, and prints a line for each job and how many there were.
 func (c ArchiveCommand) Run(ctx context.Context, config ArchiveConfig, out io.Writer) error {
+	queue.LogTo(slog.New(slog.DiscardHandler))
 	rdb := config.RedisURL.Connect(queue.Patient)
 	defer func() { _ = rdb.Close() }()
+	if err := rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("reach Redis: %w; check REDIS_URL, and that Redis runs", err)
+	}
 	archive := queue.NewClient(rdb, nil).Archive()
 	jobs, err := archive.List(ctx, c.selection)
 	if err != nil {
 		return err
 	}
-	act, done := archive.Run, "%d of %d jobs run again\n"
+	act, done := archive.Run, "run again: %d of %d\n"
 	switch c.verb {
 	case "list":
 		for _, j := range jobs {
 			printGivenUp(out, j)
 		}
-		_, err := fmt.Fprintf(out, "%d jobs in the archive\n", len(jobs))
+		_, err := fmt.Fprintf(out, "in the archive: %d\n", len(jobs))
 		return err
 	case "delete":
-		act, done = archive.Delete, "%d of %d jobs deleted\n"
+		act, done = archive.Delete, "deleted: %d of %d\n"
 	}
 	n := 0
 	for _, j := range jobs {
@@ -117,7 +122,7 @@ func (c ArchiveCommand) Run(ctx context.Context, config ArchiveConfig, out io.Wr
 func printGivenUp(out io.Writer, j queue.GivenUp) {
 	died := "never tried"
 	if !j.Died.IsZero() {
-		died = fmt.Sprintf("%s after %d attempts", j.Died.UTC().Format(time.RFC3339), j.Attempts)
+		died = fmt.Sprintf("%s, attempts: %d", j.Died.UTC().Format(time.RFC3339), j.Attempts)
 	}
 	_, _ = fmt.Fprintf(out, "%s  %s  %s  %s  %s\n    %s\n", j.Queue, j.Job, j.Key, j.Label, died, j.Reason)
 }

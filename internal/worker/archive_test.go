@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -74,24 +75,41 @@ func TestArchiveCommand(t *testing.T) {
 		}
 		return out.String()
 	}
-	for _, want := range []string{"interactive  signup-sms  text-1  from: +4477*****123  ", " after 1 attempts\n    +4477*****123 is refused\n", "2 jobs in the archive\n"} {
+	for _, want := range []string{"interactive  signup-sms  text-1  from: +4477*****123  ", ", attempts: 1\n    +4477*****123 is refused\n", "in the archive: 2\n"} {
 		if got := archive("list"); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if got := archive("run -key text-1"); !strings.Contains(got, "text-1") || !strings.HasSuffix(got, "1 of 1 jobs run again\n") {
+	if got := archive("run -key text-1"); !strings.Contains(got, "text-1") || !strings.HasSuffix(got, "run again: 1 of 1\n") {
 		t.Error(got)
 	}
-	if got := archive("delete -reason refused"); !strings.Contains(got, "text-2") || !strings.HasSuffix(got, "1 of 1 jobs deleted\n") {
+	if got := archive("delete -reason refused"); !strings.Contains(got, "text-2") || !strings.HasSuffix(got, "deleted: 1 of 1\n") {
 		t.Error(got)
 	}
-	if got := archive("run -all"); got != "0 of 0 jobs run again\n" {
+	if got := archive("run -all"); got != "run again: 0 of 0\n" {
 		t.Error(got)
 	}
 	for key, want := range map[string]queue.State{"text-1": queue.Open, "text-2": queue.Missing} {
 		if state, err := client.State(t.Context(), job.SignupSMS{Text: job.Text{MessageID: key}}); state != want || err != nil {
 			t.Errorf("%s is %s, %v", key, state, err)
 		}
+	}
+}
+
+// Without Redis it says so in a sentence.
+func TestArchiveWithoutRedis(t *testing.T) {
+	t.Parallel()
+	c, err := ParseArchive([]string{"list"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config ArchiveConfig
+	if err := config.RedisURL.UnmarshalText([]byte("redis://127.0.0.1:1")); err != nil {
+		t.Fatal(err)
+	}
+	err = c.Run(t.Context(), config, io.Discard)
+	if err == nil || !strings.HasPrefix(err.Error(), "reach Redis: ") || !strings.Contains(err.Error(), "check REDIS_URL") {
+		t.Error(err)
 	}
 }
 
