@@ -23,8 +23,7 @@ const master = "signup"
 type Sentinels struct {
 	// URL is redis-sentinel://host:port,host:port,host:port?master=signup.
 	URL string
-	// Nodes are the primary of the beginning and its replicas. One that is stopped,
-	// and started again after a failover, is made a replica by the sentinels.
+	// Nodes are the primary of the beginning and its replicas.
 	Nodes []*RedisServer
 
 	t         testing.TB
@@ -123,6 +122,17 @@ func (s *Sentinels) AwaitFailover(from *RedisServer) *RedisServer {
 		return err == nil && strings.HasPrefix(role, "master")
 	})
 	return s.Primary()
+}
+
+// Rejoin starts a stopped node and makes it a replica of the primary. The sentinels would
+// do so too, but only after they have looked on for 10 s or, on a busy machine, minutes.
+func (s *Sentinels) Rejoin(node *RedisServer) {
+	s.t.Helper()
+	node.Start()
+	if primary := s.Primary(); primary != node {
+		host, port, _ := net.SplitHostPort(primary.Addr)
+		mustAsk(s.t, node.Addr, "REPLICAOF "+host+" "+port)
+	}
 }
 
 // awaitRedis polls: neither Redis nor its sentinels tell when they are done.

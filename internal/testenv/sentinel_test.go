@@ -29,7 +29,7 @@ func TestSentinelsFailOver(t *testing.T) {
 		t.Errorf("%s is the primary", fresh.Addr)
 	}
 	awaitRedis(t, "the client to follow", func() bool { return c.Get(t.Context(), "k").Val() == "v" })
-	old.Start()
+	s.Rejoin(old)
 	awaitRedis(t, "the old primary to be a replica", func() bool {
 		return strings.HasPrefix(mustAsk(t, old.Addr, "ROLE"), "slave")
 	})
