@@ -82,7 +82,8 @@ var house = rules{
 		"internal/ingest": {may: []string{"internal/govwifi", "internal/job", "internal/queue", "internal/sns", "internal/telemetry"},
 			reason: "ingest only judges and enqueues: it knows the queue and the envelope, nothing behind them"},
 		"internal/worker": {may: []string{"internal/fleet", "internal/govwifi", "internal/job", "internal/mysql", "internal/notify",
-			"internal/performance", "internal/queue", "internal/s3", "internal/sponsormail", "internal/telemetry"},
+			"internal/performance", "internal/queue", "internal/s3", "internal/sns", "internal/sponsormail", "internal/telemetry"},
+			// Of sns it needs the receipt, which recover-mail reads out of stored mail.
 			reason: "the worker wires jobs to adapters: it needs no other service and no webhook"},
 		"internal/scheduler": {may: []string{"internal/job", "internal/queue", "internal/telemetry"},
 			reason: "the scheduler decides what is due and enqueues it: the worker does the work"},

@@ -10,15 +10,6 @@ import (
 	"github.com/govwifi/user-signup/internal/govwifi"
 )
 
-// The rule (docs/rules.md, Which reply a text gets). "Within" includes the edge:
-// texts exactly 15 minutes apart are within 15 minutes.
-const (
-	sameLimit  = 3
-	sameWindow = 15 * time.Minute
-	anyLimit   = 10
-	anyWindow  = 5 * time.Minute
-)
-
 const (
 	// disorder is how far texts handled at the same time may be out of the order
 	// in which they were received. Within it a later text counts against an earlier
@@ -99,7 +90,7 @@ return verdict`)
 func (g *Guard) Repeats(ctx context.Context, t govwifi.IncomingText) (bool, error) {
 	verdict, err := repeats.Run(ctx, g.rdb, g.keys(t),
 		t.ID, t.At.UnixMicro(), disorder.Microseconds(), keepVerdict.Milliseconds(), keepTexts.Milliseconds(), crowd,
-		anyLimit, anyWindow.Microseconds(), sameLimit, sameWindow.Microseconds()).Int()
+		govwifi.AnyTextLimit, govwifi.AnyTextWindow.Microseconds(), govwifi.SameTextLimit, govwifi.SameTextWindow.Microseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("ask the repeat guard: %w", err)
 	}
@@ -111,10 +102,10 @@ func (g *Guard) keys(t govwifi.IncomingText) []string {
 	text := g.seal.Pseudonym("text " + t.Text)
 	own := t.At.Unix() / int64(bucket/time.Second)
 	keys := []string{prefix + "verdict:" + t.ID}
-	for b := own - int64(anyWindow/bucket); b <= own+1; b++ {
+	for b := own - int64(govwifi.AnyTextWindow/bucket); b <= own+1; b++ {
 		keys = append(keys, fmt.Sprintf("%sany:%d", prefix, b))
 	}
-	for b := own - int64(sameWindow/bucket); b <= own+1; b++ {
+	for b := own - int64(govwifi.SameTextWindow/bucket); b <= own+1; b++ {
 		keys = append(keys, fmt.Sprintf("%ssame:%d:%s", prefix, b, text))
 	}
 	return keys

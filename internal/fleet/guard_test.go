@@ -159,8 +159,8 @@ func TestGuardInAFleet(t *testing.T) {
 		words func(int) string
 		want  int64
 	}{
-		"same": {func(int) string { return "go" }, sameLimit - 1},
-		"any":  {func(i int) string { return fmt.Sprint(i) }, anyLimit - 1},
+		"same": {func(int) string { return "go" }, govwifi.SameTextLimit - 1},
+		"any":  {func(i int) string { return fmt.Sprint(i) }, govwifi.AnyTextLimit - 1},
 	} {
 		guard := NewGuard(rdb, keys{name})
 		var answered atomic.Int64
@@ -197,8 +197,8 @@ func TestGuardBoundsAFlood(t *testing.T) {
 			answered++
 		}
 	}
-	if answered != sameLimit-1 {
-		t.Errorf("answered %d, want %d", answered, sameLimit-1)
+	if answered != govwifi.SameTextLimit-1 {
+		t.Errorf("answered %d, want %d", answered, govwifi.SameTextLimit-1)
 	}
 	for _, key := range allKeys(t, rdb) {
 		if strings.Contains(key, "verdict:") {

@@ -30,6 +30,8 @@ var (
 	ErrNotStorable = errors.New("the contact holds characters that the database cannot store")
 	// ErrNotFound: the thing asked for does not exist (an object, a user).
 	ErrNotFound = errors.New("not found")
+	// ErrUnreadable: a mail's headers name no sender, or more than one.
+	ErrUnreadable = errors.New("the mail names no one sender")
 )
 
 // SlowDownError says that the other side wants no more requests for a while.

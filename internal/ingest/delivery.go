@@ -47,7 +47,7 @@ func (d *Door) delivery(c echo.Context) error {
 	if err := json.Unmarshal(text, &in); err != nil {
 		return badRequest("the body is no JSON object with texts in id and status")
 	}
-	if in.ID == nil || in.Status == nil || len(*in.ID) > idLength || eventKey(*in.ID) != *in.ID || !statusShape.MatchString(*in.Status) {
+	if in.ID == nil || in.Status == nil || len(*in.ID) > idLength || job.EventKey(*in.ID) != *in.ID || !statusShape.MatchString(*in.Status) {
 		return badRequest("id and status must be there, as GOV.UK Notify writes them")
 	}
 	return d.accept(c, job.RecordDelivery{

@@ -88,11 +88,8 @@ func (d *Door) receipt(c echo.Context, envelope sns.Envelope) error {
 		return badRequest("the From header " + err.Error())
 	}
 	signup := job.SignupEmail{
-		MessageID: eventKey(mail.MessageID), From: mail.From, MailFrom: mail.MailFrom,
+		MessageID: job.EventKey(mail.MessageID), From: mail.From, MailFrom: mail.MailFrom,
 		Verdicts: govwifi.Verdicts(mail.Verdicts), ReceivedAt: d.Now().UTC(),
 	}
-	if mail.Sponsor() {
-		return d.accept(c, job.SponsorBatch{SignupEmail: signup, Bucket: mail.Bucket, Object: mail.Key})
-	}
-	return d.accept(c, signup)
+	return d.accept(c, job.AnswerToMail(signup, mail.Sponsor(), mail.Bucket, mail.Key))
 }

@@ -3,16 +3,13 @@ package ingest
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
-	"github.com/govwifi/user-signup/internal/govwifi"
 	"github.com/govwifi/user-signup/internal/job"
 	"github.com/govwifi/user-signup/internal/sns"
 )
@@ -56,17 +53,14 @@ func (d *Door) sms(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	number, err := govwifi.ParsePhone(in.source)
-	if err != nil {
-		return d.ignore(c, "the sender of a text is no phone number")
-	}
-	if number.IsWrittenAs(in.destination) {
-		return d.ignore(c, "a text from our own number")
-	}
-	return d.accept(c, job.ForText(job.Text{
-		MessageID: textKey(in.id), Number: string(number), Destination: in.destination,
+	answer, nothing := job.AnswerTo(job.Text{
+		MessageID: textKey(in.id), Number: in.source, Destination: in.destination,
 		Text: in.message, ReceivedAt: d.Now().UTC(),
-	}))
+	})
+	if nothing != "" {
+		return d.ignore(c, nothing)
+	}
+	return d.accept(c, answer)
 }
 
 // textKey is Notify's id, the same on every retry. A text without one is always
@@ -77,23 +71,9 @@ func textKey(id json.RawMessage) string {
 	case len(id) == 0 || string(id) == "null" || string(id) == `""`:
 		return uuid.NewString()
 	case json.Unmarshal(id, &text) == nil:
-		return eventKey(text)
+		return job.EventKey(text)
 	}
-	return eventKey(string(id))
-}
-
-// opaque is what an id looks like that can be a job's key as it is.
-var opaque = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
-
-// eventKey makes a key of an id from outside. Ids of SES and Notify are taken as
-// they are; what looks otherwise is hashed, so that it can neither break a Redis
-// key nor carry an address into one.
-func eventKey(id string) string {
-	if _, err := govwifi.ParsePhone(id); err != nil && opaque.MatchString(id) {
-		return id
-	}
-	sum := sha256.Sum256([]byte(id))
-	return "hashed-" + hex.EncodeToString(sum[:])
+	return job.EventKey(string(id))
 }
 
 // admit compares in constant time, over hashes so that not even the length of a

@@ -40,6 +40,8 @@ func examples() []Job {
 		SendFollowups{run},
 		CopyNotifications{run},
 		BackupTemplates{run},
+		RecoverTexts{Recovery{at.Add(-LookBack), "20261122T1200Z"}},
+		RecoverMail{Recovery{at.Add(-LookBack), "20261122T1225Z"}},
 		ExpiryWarning{planned},
 		SurveyInvitation{planned},
 		FollowupMessage{planned},

@@ -21,6 +21,8 @@ var labels = map[string]func(payload []byte) (string, error){
 	FollowupMessage{}.Spec().Name:     label[FollowupMessage],
 	CopyNotifications{}.Spec().Name:   label[CopyNotifications],
 	BackupTemplates{}.Spec().Name:     label[BackupTemplates],
+	RecoverTexts{}.Spec().Name:        label[RecoverTexts],
+	RecoverMail{}.Spec().Name:         label[RecoverMail],
 	RecordDelivery{}.Spec().Name:      label[RecordDelivery],
 }
 

@@ -57,17 +57,11 @@ func (o Once) Send(ctx context.Context, m govwifi.Message) error {
 	if m.Reference == "" {
 		return Permanent(fmt.Errorf("send %s: it has no reference", m))
 	}
-	delivery := DeliveryFrom(ctx)
-	if !delivery.First {
-		sent, err := o.Notify.Sent(ctx, m.Reference)
-		if err != nil {
-			return fmt.Errorf("ask Notify whether %s was sent before: %w", m, slower(err))
-		}
-		if sent {
-			return nil
-		}
+	sent, err := o.Sent(ctx, m.Reference)
+	if err != nil || sent {
+		return err
 	}
-	wait, err := o.Budget.Take(ctx, delivery.Queue)
+	wait, err := o.Budget.Take(ctx, DeliveryFrom(ctx).Queue)
 	switch {
 	case err != nil:
 		return fmt.Errorf("send %s: %w", m, err)
@@ -75,6 +69,19 @@ func (o Once) Send(ctx context.Context, m govwifi.Message) error {
 		return slower(&govwifi.SlowDownError{Wait: wait, Err: errBudget})
 	}
 	return o.post(ctx, m)
+}
+
+// Sent asks Notify, except on the first delivery of a job, before which nothing can have
+// been sent.
+func (o Once) Sent(ctx context.Context, reference string) (bool, error) {
+	if DeliveryFrom(ctx).First {
+		return false, nil
+	}
+	sent, err := o.Notify.Sent(ctx, reference)
+	if err != nil {
+		return false, fmt.Errorf("ask Notify whether %s was sent before: %w", reference, slower(err))
+	}
+	return sent, nil
 }
 
 var errBudget = errors.New("the fleet's message budget is used up (NOTIFY_MESSAGES_PER_MINUTE)")

@@ -13,6 +13,9 @@ type Run struct {
 	// schedulers, or a random id for a run that an operator asked for. A day
 	// alone would be no key: an operator may repeat it.
 	Tick string `json:"tick"`
+	// Since is where a job begins that looks for what was lost. It is no part of the
+	// payload of any other.
+	Since time.Time `json:"-"`
 }
 
 // WasRecovered is false: nothing is lost that the next tick does not make up for.
@@ -53,6 +56,8 @@ func Periodics() []Periodic {
 		{"send-followups", "0 18 * * *", func(r Run) Job { return SendFollowups{r} }},
 		{"copy-notifications", "0 6 * * *", func(r Run) Job { return CopyNotifications{r} }},
 		{"backup-templates", "10 6 * * *", func(r Run) Job { return BackupTemplates{r} }},
+		{"recover-texts", "*/10 * * * *", func(r Run) Job { return RecoverTexts{Recovery{r.Since, r.Tick}} }},
+		{"recover-mail", "25 * * * *", func(r Run) Job { return RecoverMail{Recovery{r.Since, r.Tick}} }},
 	}
 }
 

@@ -44,6 +44,15 @@ func (j SignupEmail) Label() string {
 // WasRecovered is the payload's own word.
 func (j SignupEmail) WasRecovered() bool { return j.Recovered }
 
+// AnswerToMail makes the job that answers a mail, by whether it went to the sponsor
+// address. Ingest and recover-mail both ask here.
+func AnswerToMail(m SignupEmail, sponsor bool, bucket, object string) Job {
+	if sponsor {
+		return SponsorBatch{SignupEmail: m, Bucket: bucket, Object: object}
+	}
+	return m
+}
+
 // SignupEmailHandler gives the sender credentials, or says why not.
 type SignupEmailHandler struct {
 	AllowList interface {
@@ -66,6 +75,9 @@ func (h SignupEmailHandler) Handle(ctx context.Context, j SignupEmail) error {
 	}
 	if h.Judge.doubts(ctx, j, j.Verdicts.RefuseSignup()) {
 		return nil
+	}
+	if sent, err := h.Messages.Sent(ctx, j.Key()); err != nil || sent {
+		return err
 	}
 	message, err := h.answer(ctx, from)
 	if err != nil {

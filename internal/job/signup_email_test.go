@@ -59,7 +59,11 @@ func (p *people) FindOrCreate(ctx context.Context, c, sponsor govwifi.Contact) (
 type outbox struct {
 	sent []govwifi.Message
 	err  error
+	// before says that an earlier delivery sent the message.
+	before bool
 }
+
+func (o *outbox) Sent(context.Context, string) (bool, error) { return o.before, nil }
 
 func (o *outbox) Send(_ context.Context, m govwifi.Message) error {
 	o.sent = append(o.sent, m)

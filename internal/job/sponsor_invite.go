@@ -84,6 +84,9 @@ func (h SponsorInviteHandler) invite(ctx context.Context, j SponsorInvite) error
 	if err != nil {
 		return Permanent(fmt.Errorf("read the sponsor's From header: %w", err))
 	}
+	if sent, err := h.Messages.Sent(ctx, j.Key()); err != nil || sent {
+		return err
+	}
 	user, err := h.Users.FindOrCreate(ctx, j.Contact, sponsor)
 	if err != nil {
 		return unstorable(fmt.Errorf("find or create the user of %s: %w", j.Contact, err))

@@ -33,6 +33,20 @@ func (t Text) Label() string { return "from: " + govwifi.Mask(t.Number) }
 // WasRecovered is the payload's own word.
 func (t Text) WasRecovered() bool { return t.Recovered }
 
+// AnswerTo makes the job that answers a text, whose Number is the sender as Notify has
+// it; or it says why the text needs no answer. Ingest and recover-texts both ask here.
+func AnswerTo(t Text) (answer Job, nothing string) {
+	number, err := govwifi.ParsePhone(t.Number)
+	if err != nil {
+		return nil, "the sender of a text is no phone number"
+	}
+	if number.IsWrittenAs(t.Destination) {
+		return nil, "a text from our own number"
+	}
+	t.Number = string(number)
+	return ForText(t), ""
+}
+
 // TextAnswerer is what the handlers of both kinds of text need.
 type TextAnswerer struct {
 	// Guard keeps us from talking to another machine for ever.
@@ -59,13 +73,9 @@ func (a TextAnswerer) answer(ctx context.Context, t Text, template govwifi.Templ
 		a.Log.WarnContext(ctx, "a text from our own number is not answered", "key", t.Key())
 		return nil
 	}
-	repeats, err := a.Guard.Repeats(ctx, govwifi.IncomingText{ID: t.Key(), From: number, Text: t.Text, At: t.ReceivedAt})
-	if err != nil {
-		return fmt.Errorf("count the texts of %s: %w", number, err)
-	}
-	if repeats {
-		a.Log.WarnContext(ctx, "a sender who repeats themselves is not answered", "number", number, "key", t.Key())
-		return nil
+	settled, err := a.settled(ctx, t, number)
+	if err != nil || settled {
+		return err
 	}
 	user, err := a.Users.FindOrCreate(ctx, number, number)
 	if err != nil {
@@ -74,4 +84,21 @@ func (a TextAnswerer) answer(ctx context.Context, t Text, template govwifi.Templ
 	message := govwifi.Text(template, number, user)
 	message.Reference = t.Key()
 	return a.Messages.Send(ctx, message)
+}
+
+// settled says that the text needs no answer any more: it had one, or its sender is a
+// machine. A recovered text has been judged by recover-texts, which sees all texts of the
+// time around it: the guard has forgotten them.
+func (a TextAnswerer) settled(ctx context.Context, t Text, number govwifi.Contact) (bool, error) {
+	if sent, err := a.Messages.Sent(ctx, t.Key()); err != nil || sent || t.Recovered {
+		return sent, err
+	}
+	repeats, err := a.Guard.Repeats(ctx, govwifi.IncomingText{ID: t.Key(), From: number, Text: t.Text, At: t.ReceivedAt})
+	if err != nil {
+		return false, fmt.Errorf("count the texts of %s: %w", number, err)
+	}
+	if repeats {
+		a.Log.WarnContext(ctx, "a sender who repeats themselves is not answered", "number", number, "key", t.Key())
+	}
+	return repeats, nil
 }

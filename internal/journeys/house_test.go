@@ -114,8 +114,10 @@ func (h *house) work() *house {
 		Notify: worker.Notify{APIKey: h.notify.Key(), BaseURL: h.notify.URL(), DoNotReply: notifytest.DoNotReplyID},
 		S3: worker.S3{Region: "eu-west-2", MailRegion: "eu-west-1", Endpoint: h.s3.URL, UsePathStyle: true,
 			AccessKeyID: s3test.AccessKeyID, SecretAccessKey: s3test.SecretAccessKey,
-			AllowListBucket: allowListBucket, AllowListKey: allowListKey},
+			AllowListBucket: allowListBucket, AllowListKey: allowListKey, MailBucket: outside.MailBucket},
 		Verdicts: worker.Verdicts{VerdictPolicy: "enforce"},
+		// Above what Notify's stand-in takes for an answer here.
+		RecoveryPause: worker.Pause(3 * time.Second),
 	}
 	h.serve(func(ctx context.Context) error { return worker.Serve(ctx, config, admin, h.logger()) })
 	return h

@@ -5,6 +5,7 @@ package outside
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -17,6 +18,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/mail"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,7 +89,7 @@ func (w *World) Mail(raw []byte, recipient string, verdicts map[string]string) (
 	random := make([]byte, 20)
 	_, _ = rand.Read(random) // never fails
 	id := hex.EncodeToString(random)
-	w.S3.Put(MailBucket, s3test.Object{Key: id, Body: raw})
+	w.S3.Put(MailBucket, s3test.Object{Key: id, Body: asStored(id, raw, message.Header, recipient, verdicts)})
 	envelope, err := sns.Sign(sns.Envelope{
 		Type: sns.Notification, MessageID: uuid.NewString(), TopicARN: Topic,
 		Message: notice(id, message.Header, recipient, verdicts), Timestamp: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
@@ -102,6 +104,27 @@ func (w *World) Mail(raw []byte, recipient string, verdicts map[string]string) (
 	}
 	return Event{id, "/user-signup/email-notification", http.Header{
 		"X-Amz-Sns-Message-Type": {sns.Notification}, "Content-Type": {"text/plain; charset=UTF-8"}}, body}, nil
+}
+
+// asStored is a mail as SES stores it, under the headers that SES puts on top.
+func asStored(id string, raw []byte, header mail.Header, recipient string, verdicts map[string]string) []byte {
+	verdict := func(name string) string { return cmp.Or(verdicts[name], "PASS") }
+	result := func(name string) string { return map[string]string{"PASS": "pass", "FAIL": "fail"}[verdict(name)] }
+	sender := header.Get("From")
+	if from, err := mail.ParseAddress(sender); err == nil {
+		sender = from.Address
+	}
+	_, domain, _ := strings.Cut(sender, "@")
+	top := fmt.Sprintf("Return-Path: <%s>\r\nReceived: from mx.%s (mx.%s [192.0.2.1])\r\n"+
+		" by inbound-smtp.eu-west-1.amazonaws.com with SMTP id %s\r\n for %s;\r\n %s\r\n"+
+		"X-SES-Spam-Verdict: %s\r\nX-SES-Virus-Verdict: %s\r\n"+
+		"Received-SPF: %s (spfCheck: domain of %s) client-ip=192.0.2.1; envelope-from=%s; helo=mx.%s;\r\n"+
+		"Authentication-Results: amazonses.com;\r\n spf=%s (spfCheck: domain of %s) client-ip=192.0.2.1; envelope-from=%s; helo=mx.%s;\r\n"+
+		" dkim=%s header.i=@%s;\r\n dmarc=%s header.from=%s;\r\nX-SES-RECEIPT: AEFBQUFBQUFB\r\nX-SES-DKIM-SIGNATURE: a=rsa-sha256; d=amazonses.com\r\n",
+		sender, domain, domain, id, recipient, time.Now().UTC().Format(time.RFC1123Z), verdict("spam"), verdict("virus"),
+		cmp.Or(result("spf"), "none"), domain, sender, domain, cmp.Or(result("spf"), "none"), domain, sender, domain,
+		cmp.Or(result("dkim"), "none"), domain, cmp.Or(result("dmarc"), "none"), domain)
+	return append([]byte(top), raw...)
 }
 
 // notice is SES's receipt notification (docs/facts.md, C5).

@@ -27,6 +27,10 @@ const DefaultMailRegion = "eu-west-1"
 // only an object that something else put there is longer.
 const MaxMail = 40 << 20
 
+// maxHead is how much of a mail is read for its headers, in bytes. Servers on a mail's way
+// commonly bear far less.
+const maxHead = 64 << 10
+
 // writeTimeout bounds storing an object or creating a bucket, retries included. The
 // largest, a template backup, is under 1 MB.
 const writeTimeout = time.Minute
@@ -114,6 +118,26 @@ func (s *Store) Fetch(ctx context.Context, bucket, object string) (io.ReadCloser
 		io.Reader
 		io.Closer
 	}{io.LimitReader(answer.Body, MaxMail), answer.Body}, nil
+}
+
+// Head reads the first bytes of a stored mail, as many as maxHead, which is the whole of a
+// shorter one. Errors are those of Fetch.
+func (s *Store) Head(ctx context.Context, bucket, object string) ([]byte, error) {
+	span := fmt.Sprintf("bytes=0-%d", maxHead-1)
+	answer, err := s.mail.GetObject(ctx, &awss3.GetObjectInput{Bucket: &bucket, Key: &object, Range: &span})
+	if code(err) == "InvalidRange" {
+		return nil, nil // an empty object has no first byte
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the head of %s in bucket %s: %w", object, bucket, explain(err))
+	}
+	defer func() { _ = answer.Body.Close() }() // it has been read
+	// A server that ignores ranges sends the whole mail.
+	head, err := io.ReadAll(io.LimitReader(answer.Body, maxHead))
+	if err != nil {
+		return nil, fmt.Errorf("read the head of %s in bucket %s: %w", object, bucket, err)
+	}
+	return head, nil
 }
 
 // Put stores an object, in the place of one that has the same key.

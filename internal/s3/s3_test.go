@@ -73,6 +73,27 @@ func fetch(t *testing.T, store *Store, bucket, object string) []byte {
 	return got
 }
 
+func TestHead(t *testing.T) {
+	t.Parallel()
+	store, server := setup(t)
+	mail := make([]byte, 3<<20)
+	_, _ = rand.Read(mail)
+	for name, n := range map[string]int{"long": len(mail), "just": maxHead, "short": 10, "empty": 0} {
+		server.Put("mail", s3test.Object{Key: name, Body: mail[:n]})
+		got, err := store.Head(t.Context(), "mail", name)
+		if err != nil || !bytes.Equal(got, mail[:min(n, maxHead)]) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	if _, err := store.Head(t.Context(), "mail", "none"); !errors.Is(err, govwifi.ErrNotFound) {
+		t.Errorf("none: %v", err)
+	}
+	server.Break(s3test.Fault{CutAfter: 100})
+	if head, err := store.Head(t.Context(), "mail", "long"); err == nil {
+		t.Errorf("cut off: %d bytes pass for a head", len(head))
+	}
+}
+
 func TestFetchReadsNoMoreThanAMail(t *testing.T) {
 	t.Parallel()
 	store, server := setup(t)

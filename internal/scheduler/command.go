@@ -18,7 +18,9 @@ const Usage = `usage:
   scheduler                                       keep the timetable until SIGTERM
   scheduler jobs                                  list the periodic jobs, their schedules, last and next run
   scheduler run JOB [-date D] [-period P] [-wait] queue one now; with -wait until it is done
-                                                  (D is like 2026-11-22 and by default today in UTC,
+                                                  (D is like 2026-11-22 and by default today in UTC;
+                                                  recover-texts and recover-mail look from its
+                                                  beginning on, by default for the last 24 hours;
                                                   P is day, week or month, of publish-statistics)`
 
 // Command is what the arguments ask for.
@@ -57,7 +59,7 @@ type byHand struct {
 func parseRun(args []string, now time.Time) (byHand, error) {
 	flags := flag.NewFlagSet("scheduler run", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	date := flags.String("date", now.UTC().Format(time.DateOnly), "")
+	date := flags.String("date", "", "")
 	period := flags.String("period", "", "")
 	wait := flags.Bool("wait", false, "")
 	var names []string
@@ -76,25 +78,30 @@ func parseRun(args []string, now time.Time) (byHand, error) {
 	if len(names) != 1 {
 		return byHand{}, fmt.Errorf("name one job, not %d; the jobs are %s", len(names), enumerate(jobNames()))
 	}
-	if err := checkDate(*date, now); err != nil {
-		return byHand{}, err
+	run := job.Run{Date: now.UTC().Format(time.DateOnly), Tick: randomTick(), Since: now.UTC().Truncate(time.Second).Add(-job.LookBack)}
+	if *date != "" {
+		day, err := readDate(*date, now)
+		if err != nil {
+			return byHand{}, err
+		}
+		run.Date, run.Since = *date, day
 	}
 	entry, err := find(names[0], *period)
 	if err != nil {
 		return byHand{}, err
 	}
-	return byHand{entry.Make(job.Run{Date: *date, Tick: randomTick()}), *wait}, nil
+	return byHand{entry.Make(run), *wait}, nil
 }
 
-func checkDate(date string, now time.Time) error {
+func readDate(date string, now time.Time) (time.Time, error) {
 	day, err := time.Parse(time.DateOnly, date)
 	if err != nil {
-		return fmt.Errorf("%q is no date: give a day of the calendar like 2026-11-22", date)
+		return time.Time{}, fmt.Errorf("%q is no date: give a day of the calendar like 2026-11-22", date)
 	}
 	if day.After(now) {
-		return fmt.Errorf("%s is in the future: today is %s in UTC, and the last date allowed", date, now.UTC().Format(time.DateOnly))
+		return time.Time{}, fmt.Errorf("%s is in the future: today is %s in UTC, and the last date allowed", date, now.UTC().Format(time.DateOnly))
 	}
-	return nil
+	return day, nil
 }
 
 // find takes a job's wire name, with a period where it has periods (by default the

@@ -18,7 +18,7 @@ import (
 	"github.com/govwifi/user-signup/internal/testenv"
 )
 
-const allJobs = "publish-statistics, delete-inactive-users, warn-inactive-users, send-surveys, send-followups, copy-notifications and backup-templates"
+const allJobs = "publish-statistics, delete-inactive-users, warn-inactive-users, send-surveys, send-followups, copy-notifications, backup-templates, recover-texts and recover-mail"
 
 func TestUsageErrors(t *testing.T) {
 	t.Parallel()
@@ -74,6 +74,8 @@ func TestParseRun(t *testing.T) {
 		{"publish-statistics -period month -date=2019-02-11 -wait",
 			job.PublishStatistics{Run: job.Run{Date: "2019-02-11"}, Period: job.Month}, true},
 		{"publish-statistics-week", job.PublishStatistics{Run: job.Run{Date: "2026-11-22"}, Period: job.Week}, false},
+		{"recover-texts", job.RecoverTexts{Recovery: job.Recovery{Since: at("2026-11-21 23:59")}}, false},
+		{"recover-mail -date 2026-11-20 -wait", job.RecoverMail{Recovery: job.Recovery{Since: at("2026-11-20 00:00")}}, true},
 	}
 	for _, test := range tests {
 		got, err := parseRun(strings.Fields(test.line), at("2026-11-22 23:59"))

@@ -37,6 +37,8 @@ type Schedules struct {
 	SendFollowups          Schedule `env:"SCHEDULE_SEND_FOLLOWUPS"`
 	CopyNotifications      Schedule `env:"SCHEDULE_COPY_NOTIFICATIONS"`
 	BackupTemplates        Schedule `env:"SCHEDULE_BACKUP_TEMPLATES"`
+	RecoverTexts           Schedule `env:"SCHEDULE_RECOVER_TEXTS"`
+	RecoverMail            Schedule `env:"SCHEDULE_RECOVER_MAIL"`
 }
 
 // byName finds the override of an entry.
@@ -51,6 +53,8 @@ func (s Schedules) byName() map[string]Schedule {
 		"send-followups":           s.SendFollowups,
 		"copy-notifications":       s.CopyNotifications,
 		"backup-templates":         s.BackupTemplates,
+		"recover-texts":            s.RecoverTexts,
+		"recover-mail":             s.RecoverMail,
 	}
 }
 

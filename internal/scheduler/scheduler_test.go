@@ -33,11 +33,13 @@ func TestEachTickOnce(t *testing.T) {
 	}
 }
 
-// The whole timetable over the first day of a month that is a Sunday.
+// The whole timetable, but for what runs every hour, over the first day of a month that
+// is a Sunday.
 func TestTimetableOfADay(t *testing.T) {
 	h := newHouse(t, "2026-10-31 23:59")
-	h.start(Schedules{}.Timetable()...)
-	h.start(Schedules{}.Timetable()...)
+	timetable := Schedules{RecoverTexts: mustSchedule("off"), RecoverMail: mustSchedule("off")}.Timetable()
+	h.start(timetable...)
+	h.start(timetable...)
 	for _, tick := range []string{"05:00", "05:45", "06:00", "06:10", "09:00", "10:00", "13:00", "18:00"} {
 		h.clock.set("2026-11-01 " + tick)
 		h.clock.elapse(longestWait)
@@ -58,6 +60,28 @@ func TestDateIsTheTicksDay(t *testing.T) {
 	message, err := h.rdb.HGet(t.Context(), maintenance+"t:send-surveys-20261231T2330Z", "msg").Result()
 	if want := `{"date":"2026-12-31","tick":"20261231T2330Z"}`; err != nil || !strings.Contains(message, want) {
 		t.Fatalf("%q, %v; want %s", message, err, want)
+	}
+}
+
+// A recovery by the clock looks back a day from its tick, however late it is queued.
+func TestRecoveriesOfAnHour(t *testing.T) {
+	h := newHouse(t, "2026-11-22 11:55")
+	var timetable []Entry
+	for _, e := range (Schedules{}).Timetable() {
+		if strings.HasPrefix(e.Name, "recover-") {
+			timetable = append(timetable, e)
+		}
+	}
+	h.start(timetable...)
+	for _, tick := range []string{"12:00", "12:10", "12:20", "12:25", "12:31"} {
+		h.clock.set("2026-11-22 " + tick)
+		h.clock.elapse(longestWait)
+	}
+	h.expectQueued("recover-texts-20261122T1200Z", "recover-texts-20261122T1210Z", "recover-texts-20261122T1220Z",
+		"recover-mail-20261122T1225Z", "recover-texts-20261122T1230Z")
+	message, err := h.rdb.HGet(t.Context(), maintenance+"t:recover-texts-20261122T1230Z", "msg").Result()
+	if want := `{"since":"2026-11-21T12:30:00Z","tick":"20261122T1230Z"}`; err != nil || !strings.Contains(message, want) {
+		t.Errorf("%q, %v; want %s", message, err, want)
 	}
 }
 

@@ -97,5 +97,5 @@ func (e Entry) due(settled, now time.Time) (tick time.Time, earlier int) {
 
 // job is the job of a tick: the same in every scheduler.
 func (e Entry) job(tick time.Time) job.Job {
-	return e.Make(job.Run{Date: tick.Format(time.DateOnly), Tick: tick.Format(tickFormat)})
+	return e.Make(job.Run{Date: tick.Format(time.DateOnly), Tick: tick.Format(tickFormat), Since: tick.Add(-job.LookBack)})
 }

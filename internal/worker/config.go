@@ -49,7 +49,13 @@ type Config struct {
 	// ShutdownTimeout is how long running jobs may go on after SIGTERM. The
 	// platform's own grace must be 10 s longer.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"25s"`
+	// RecoveryPause is 0 for job.RecoveryPause; tests that know that no job is under
+	// way are less patient.
+	RecoveryPause Pause
 }
+
+// Pause is how long a recovery waits.
+type Pause time.Duration
 
 // Check finds what the adapters would refuse, without asking anybody.
 func (c Config) Check() []string {

@@ -82,6 +82,7 @@ type parts struct {
 	attempt telemetry.Jobs
 	refused telemetry.Refusals
 	settled telemetry.Deliveries
+	found   telemetry.Recovered
 	// platform may be unconfigured, and then skips what it is given.
 	platform *performance.Client
 }
@@ -89,7 +90,8 @@ type parts struct {
 // connect makes what needs no answer from the other side yet.
 func (c Config) connect(ctx context.Context, log *slog.Logger) (*parts, error) {
 	metrics := telemetry.NewMetrics()
-	p := &parts{metrics: metrics, attempt: metrics.Jobs(), refused: refusals(metrics), settled: metrics.Deliveries()}
+	p := &parts{metrics: metrics, attempt: metrics.Jobs(), refused: refusals(metrics), settled: metrics.Deliveries(),
+		found: metrics.Recovered(job.RecoverTexts{}.Spec().Name, job.RecoverMail{}.Spec().Name)}
 	var err error
 	if p.words, err = c.Words.list(); err != nil {
 		return nil, err
@@ -158,6 +160,7 @@ func (c Config) worker(p *parts, log *slog.Logger) *queue.Worker {
 	queue.Handle(w, job.SponsorInviteHandler{Users: p.db, Messages: once, Tally: p.tally, Jobs: p.jobs, Log: log}.Handle)
 	queue.Handle(w, job.SponsorReceiptHandler{Tally: p.tally, Messages: once}.Handle)
 	c.maintenance(w, p, once, log)
+	c.recovery(w, p, log)
 	queue.Handle(w, job.RecordDeliveryHandler{Store: p.db, Templates: p.notify, Count: p.settled.Observe, Log: log}.Handle)
 	return w
 }

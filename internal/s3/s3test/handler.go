@@ -173,6 +173,16 @@ func (s *Server) getObject(w http.ResponseWriter, r *http.Request, request Reque
 	if object.ContentType != "" {
 		h.Set("Content-Type", object.ContentType)
 	}
+	if span := r.Header.Get("Range"); span != "" {
+		// The SDKs ask for one range; S3 takes no more.
+		var from int
+		if n, err := fmt.Sscanf(span, "bytes=%d-", &from); n != 1 || err != nil || strings.Contains(span, ",") {
+			return &refusal501
+		}
+		if from >= len(object.Body) {
+			return &refusal{http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable"}
+		}
+	}
 	if r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" && r.Header.Get("Range") == "" {
 		h.Set("X-Amz-Checksum-Crc32", checksum(object.Body))
 		h.Set("X-Amz-Checksum-Type", "FULL_OBJECT")

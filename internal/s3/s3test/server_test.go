@@ -95,6 +95,8 @@ func TestRefusals(t *testing.T) {
 		{"list with a delimiter", call{method: "GET", path: "/bkt?list-type=2&delimiter=%2F"}, 501, "NotImplemented"},
 		{"bucket name", call{method: "PUT", path: "/No_Bucket"}, 400, "InvalidBucketName"},
 		{"bucket there", call{method: "PUT", path: "/bkt"}, 409, "BucketAlreadyOwnedByYou"},
+		{"range behind the end", call{method: "GET", path: "/bkt/k", header: map[string]string{"Range": "bytes=4-9"}}, 416, "InvalidRange"},
+		{"two ranges", call{method: "GET", path: "/bkt/k", header: map[string]string{"Range": "bytes=0-1,3-4"}}, 501, "NotImplemented"},
 		{"multipart", call{method: "POST", path: "/bkt/k?uploads"}, 501, "NotImplemented"},
 		{"delete", call{method: "DELETE", path: "/bkt/k"}, 501, "NotImplemented"},
 		{"all buckets", call{method: "GET", path: "/"}, 501, "NotImplemented"},
