@@ -1,7 +1,7 @@
 # Needs Go, make and a POSIX shell. `make help` lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint build bench images up down smoke release vuln
+.PHONY: help run test lint build bench chaos images up down smoke release vuln
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ build: ## Build static binaries into bin/
 
 bench: ## Measure speed on a real Redis and MariaDB
 	@scripts/with-services scripts/bench
+
+chaos: ## Run the long fault run, SEEDS=1..10 PARALLEL=8 (docs/reliability.md)
+	@scripts/with-services scripts/chaos
 
 images: ## Build the container images
 	@scripts/images

@@ -116,6 +116,7 @@ var house = rules{
 			reason: "the stand-ins as programs serve the imitations that tests use, and know nothing of the service"},
 		"internal/deployment": {reason: "what is deployed is checked by tests: nothing imports them"},
 		"internal/journeys":   {reason: "whole journeys are tests: nothing imports them, and only their tests import the services"},
+		"internal/faultrun":   {reason: "the fault run is a test: nothing imports it, and it meets the services as processes only"},
 		"internal/dashboards": {reason: "dashboards and alerts are tested on the services that they watch: nothing imports the tests"},
 		"internal/testenv":    {reason: "what every test stands on depends on nothing that is tested"},
 		"internal/archtest":   {outside: nothing, reason: "the rules depend on nothing that they rule"},
