@@ -179,6 +179,9 @@ func checkContainer(t *testing.T, c types.ContainerDefinition) {
 	if *c.Name == "ingest" && given["REDIS_MIN_REPLICAS"] != "1" {
 		t.Error("ingest answers 200 before a replica has the job")
 	}
+	if *c.Name == "worker" && given["REDIS_MIN_REPLICAS"] != "1" {
+		t.Error("the worker sends messages of jobs that no replica knows to be taken")
+	}
 	if check := c.HealthCheck; check != nil && !slices.Equal(check.Command, []string{"CMD", c.Command[0], "-healthcheck"}) {
 		t.Errorf("%s: its health check runs %q", *c.Name, check.Command)
 	} else if check == nil && slices.Contains([]string{"ingest", "worker", "scheduler"}, *c.Name) {

@@ -46,12 +46,12 @@ func newStore(t testing.TB, dir, logs string, failover bool) *store {
 	t.Helper()
 	s := &store{t: t, logs: logs}
 	if !failover {
-		s.nodes = []*node{s.newNode(dir, 0)}
+		s.nodes = []*node{s.newNode(dir, 0, false)}
 		s.line = testenv.NewProxy(t, s.nodes[0].addr)
 		s.rdb = redis.NewClient(&redis.Options{Addr: s.nodes[0].addr})
 	} else {
 		for i := range 3 {
-			s.nodes = append(s.nodes, s.newNode(dir, i))
+			s.nodes = append(s.nodes, s.newNode(dir, i, true))
 		}
 		s.watch(dir)
 		s.rdb = redis.NewFailoverClient(&redis.FailoverOptions{MasterName: master, SentinelAddrs: s.sentinels})
@@ -60,12 +60,15 @@ func newStore(t testing.TB, dir, logs string, failover bool) *store {
 	return s
 }
 
-func (s *store) newNode(dir string, i int) *node {
+func (s *store) newNode(dir string, i int, failover bool) *node {
 	s.t.Helper()
 	n := &node{disk: newDisk(s.t, filepath.Join(dir, fmt.Sprintf("redis-%d", i))), addr: freeAddr(s.t)}
 	_, port, _ := net.SplitHostPort(n.addr)
 	text := fmt.Sprintf("port %s\nbind %s\nreplica-announce-ip %[2]s\nprotected-mode no\ndir %s\nsave \"\"\nappendonly yes\nappendfsync always\n"+
 		"maxmemory-policy noeviction\nrepl-diskless-sync-delay 0\nrepl-timeout 10\n", port, host, n.disk.dir)
+	if failover {
+		text += "min-replicas-to-write 1\nmin-replicas-max-lag 10\n" // docs/scaling.md
+	}
 	if i > 0 {
 		_, primary, _ := net.SplitHostPort(s.nodes[0].addr)
 		text += fmt.Sprintf("replicaof %s %s\n", host, primary)

@@ -144,7 +144,7 @@ func (p *parts) ready(ctx context.Context) error {
 // worker registers every job's handler.
 func (c Config) worker(p *parts, log *slog.Logger) *queue.Worker {
 	w := queue.NewWorker(queue.WorkerConfig{
-		Redis: p.rdb, Sealer: c.SealKeys.Sealer, DrainTimeout: c.ShutdownTimeout, Log: log,
+		Redis: p.rdb, MinReplicas: int(c.MinReplicas), Sealer: c.SealKeys.Sealer, DrainTimeout: c.ShutdownTimeout, Log: log,
 		Places: map[job.Queue]int{job.Interactive: int(c.Concurrency), job.Batch: int(c.Concurrency), job.Maintenance: maintenancePlaces},
 		Observe: func(ctx context.Context, a queue.Attempt) {
 			record(ctx, a, p.attempt, log)
