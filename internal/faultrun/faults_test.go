@@ -178,8 +178,8 @@ func failoverFaults() []fault {
 			n.kill()
 			return func() { n.release(); w.store.rejoin(n) }
 		}},
-		// The replicas hear nothing for a second, then the primary is gone: what they did
-		// not have is lost.
+		// The replicas hear nothing for a second, then all crash, and the replicas are back
+		// first: what they had not read is lost, as if the network had dropped it.
 		{"redis-failover-behind", 6, noticed, 10 * time.Second, theRedis, func(w *scene, _ int, _ *rand.Rand) func() {
 			n, others := w.store.primary(), w.store.replicas()
 			for _, replica := range others {
@@ -188,7 +188,8 @@ func failoverFaults() []fault {
 			time.Sleep(time.Second)
 			n.kill()
 			for _, replica := range others {
-				replica.signal(syscall.SIGCONT)
+				replica.kill()
+				replica.release()
 			}
 			return func() { n.release(); w.store.rejoin(n) }
 		}},
