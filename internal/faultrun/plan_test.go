@@ -49,15 +49,7 @@ func newPlan(seed uint64, s size, table []fault) plan {
 	dice := rand.New(rand.NewPCG(seed, 1))
 	own := func(n int) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(1000+n))) }
 	var p plan
-	for n := range s.events {
-		e := plannedEvent{at: rand64(dice, 0, s.span), n: n, door: dice.IntN(2), dice: own(n)}
-		e.kind = kinds()[draw(dice, len(kinds()), func(i int) int { return kinds()[i].weight })]
-		if dice.IntN(3) == 0 {
-			e.repeats = 1 + dice.IntN(2)
-		}
-		p.events = append(p.events, e)
-	}
-	busy := map[string]time.Duration{}
+	busy, last := map[string]time.Duration{}, s.span
 	for n := range s.faults {
 		f := plannedFault{fault: table[draw(dice, len(table), func(i int) int { return table[i].weight })], dice: own(1e6 + n)}
 		f.of = dice.IntN(f.on.of)
@@ -65,8 +57,22 @@ func newPlan(seed uint64, s size, table []fault) plan {
 		befalls := fmt.Sprint(f.on.name, f.of)
 		f.at = max(rand64(dice, 0, s.span), busy[befalls])
 		// A while for the target to come back: it must meet the next fault alive.
-		busy[befalls] = f.at + f.lasts + 4*time.Second
+		busy[befalls] = f.at + f.lasts + 3*time.Second
+		last = max(last, f.at+f.lasts)
 		p.faults = append(p.faults, f)
+	}
+	for n := range s.events {
+		e := plannedEvent{at: rand64(dice, 0, last), n: n, door: dice.IntN(2), dice: own(n)}
+		if dice.IntN(2) == 0 {
+			// Half of them come while something breaks.
+			at := p.faults[dice.IntN(len(p.faults))].at
+			e.at = rand64(dice, max(0, at-time.Second/2), at+3*time.Second/2)
+		}
+		e.kind = kinds()[draw(dice, len(kinds()), func(i int) int { return kinds()[i].weight })]
+		if dice.IntN(3) == 0 {
+			e.repeats = 1 + dice.IntN(2)
+		}
+		p.events = append(p.events, e)
 	}
 	slices.SortStableFunc(p.events, func(a, b plannedEvent) int { return int(a.at - b.at) })
 	slices.SortStableFunc(p.faults, func(a, b plannedFault) int { return int(a.at - b.at) })

@@ -17,7 +17,8 @@ type report struct {
 	seed     uint64
 	topology string
 	out      io.Writer
-	started  time.Time
+	// started is when the run began, ready when all its programs ran.
+	started, ready time.Time
 
 	mu     sync.Mutex
 	faults map[string]int

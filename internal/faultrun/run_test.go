@@ -20,8 +20,8 @@ import (
 
 // short is the version that `make test` runs; long is one seed of `make chaos`.
 var (
-	short = size{events: 40, faults: 10, span: 30 * time.Second}
-	long  = size{events: 150, faults: 40, span: 100 * time.Second, clocks: true}
+	short = size{events: 60, faults: 10, span: 25 * time.Second}
+	long  = size{events: 250, faults: 40, span: 100 * time.Second, clocks: true}
 )
 
 // TestFaults is the fault run. Without CHAOS_SEED it is the short version, once in each
@@ -92,6 +92,7 @@ func run(t *testing.T, seed uint64, s size, bin string) {
 	started := time.Now()
 	w := newScene(t, bin, failover)
 	r := &report{seed: seed, topology: map[bool]string{true: "sentinel", false: "single"}[failover], out: t.Output(), started: started}
+	r.ready = time.Now()
 	r.say("everything runs; %d events and %d faults within %s; logs in %s", len(p.events), len(p.faults), s.span, w.logs)
 	senders := &senders{w: w}
 	play(w, p, senders, r)

@@ -167,10 +167,11 @@ func (r *report) left(w *scene, archived map[string]bool) {
 	r.ticks(done)
 }
 
-// ticks wants one job for each whole minute since the schedulers began.
+// ticks wants one job for each whole minute since the schedulers began; the last may be on
+// its way.
 func (r *report) ticks(done []string) {
 	var owed, missing []string
-	for at := r.started.Add(2 * time.Minute).Truncate(time.Minute); at.Before(time.Now().Add(-2 * time.Minute)); at = at.Add(time.Minute) {
+	for at := r.ready.Add(time.Minute).Truncate(time.Minute); at.Before(time.Now().Add(-time.Minute)); at = at.Add(time.Minute) {
 		owed = append(owed, at.UTC().Format("20060102T1504"))
 	}
 	for _, tick := range owed {
