@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -31,6 +32,8 @@ func newDisk(t testing.TB, dir string) *disk {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh", "-c", mounter, "mounter", dir)
+	// A group of its own, or Ctrl-C would end it before it has unmounted.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -80,6 +80,7 @@ func (p *process) next() bool {
 	}
 	cmd := exec.Command("sh", append([]string{"-c", leash, p.name}, p.argv...)...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, p.log, p.log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the test, and the leash does the rest
 	if _, err := cmd.StdinPipe(); err != nil {
 		return true
 	}

@@ -12,7 +12,7 @@ import (
 // settlePatience is how long everything may take to be done when the faults have ceased.
 // A killed worker's job waits up to 170 s for its lease to be found expired, then 36 s for
 // Notify to be done with it; a job that failed several times has a back-off of minutes.
-const settlePatience = 12 * time.Minute
+const settlePatience = 7 * time.Minute
 
 var (
 	queues = []string{"interactive", "batch", "maintenance"}
