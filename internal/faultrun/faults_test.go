@@ -181,7 +181,7 @@ func failoverFaults() []fault {
 		// The replicas hear nothing for a second, then all crash, and the replicas are back
 		// first: what they had not read is lost, as if the network had dropped it.
 		{"redis-failover-behind", 6, noticed, 10 * time.Second, theRedis, func(w *scene, _ int, _ *rand.Rand) func() {
-			n, others := w.store.primary(), w.store.replicas()
+			n, others := w.store.primary(), w.store.others()
 			for _, replica := range others {
 				replica.signal(syscall.SIGSTOP)
 			}
@@ -194,7 +194,7 @@ func failoverFaults() []fault {
 			return func() { n.release(); w.store.rejoin(n) }
 		}},
 		{"redis-replicas-away", 2, time.Second, 5 * time.Second, theRedis, func(w *scene, _ int, _ *rand.Rand) func() {
-			others := w.store.replicas()
+			others := w.store.others()
 			for _, replica := range others {
 				replica.kill()
 			}

@@ -20,6 +20,9 @@ import (
 // master is what the sentinels call the Redis that they watch.
 const master = "chaos"
 
+// replicas is how many a primary has.
+const replicas = 2
+
 // store is where the jobs are: one Redis behind a line that can break, or a primary with
 // two replicas under three sentinels. Each fsyncs every write, as documented.
 type store struct {
@@ -50,7 +53,7 @@ func newStore(t testing.TB, dir, logs string, failover bool) *store {
 		s.line = testenv.NewProxy(t, s.nodes[0].addr)
 		s.rdb = redis.NewClient(&redis.Options{Addr: s.nodes[0].addr})
 	} else {
-		for i := range 3 {
+		for i := range 1 + replicas {
 			s.nodes = append(s.nodes, s.newNode(dir, i, true))
 		}
 		s.watch(dir)
@@ -109,7 +112,7 @@ func (s *store) watch(dir string) {
 	for _, addr := range s.sentinels {
 		await(s.t, "the sentinels to know each other", func() bool {
 			info, err := ask(addr, "info", "sentinel")
-			return err == nil && strings.Contains(fmt.Sprint(info), "slaves=2,sentinels=3")
+			return err == nil && strings.Contains(fmt.Sprint(info), fmt.Sprintf("slaves=%d,sentinels=3", replicas))
 		})
 	}
 }
@@ -139,8 +142,8 @@ func (s *store) primary() *node {
 	return s.nodes[0]
 }
 
-// replicas are all nodes but the primary.
-func (s *store) replicas() []*node {
+// others are all nodes but the primary.
+func (s *store) others() []*node {
 	var others []*node
 	primary := s.primary()
 	for _, n := range s.nodes {

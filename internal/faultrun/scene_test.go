@@ -78,7 +78,8 @@ func (w *scene) programs(dir, bin string, failover bool) {
 	}
 	common := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ADMIN_ADDR=127.0.0.1:0", "REDIS_URL=" + w.store.url()}
 	if failover {
-		common = append(common, "REDIS_MIN_REPLICAS=1")
+		// All that there are: docs/reliability.md says what fewer are worth.
+		common = append(common, fmt.Sprintf("REDIS_MIN_REPLICAS=%d", replicas))
 	}
 	worker := append(slices.Clone(common), "WORKER_CONCURRENCY=4", "NOTIFY_MESSAGES_PER_MINUTE=600",
 		"DB_HOSTNAME="+w.mysql.Host, "DB_NAME="+w.mysql.Name, "DB_USER="+w.mysql.User, "DB_PASS="+w.mysql.Pass,
