@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/notify/notifytest"
 	"github.com/govwifi/user-signup/internal/outside"
 )
 
@@ -119,6 +120,8 @@ func (w *scene) mail(from string) *event {
 func (w *scene) text(n int, text string, answer govwifi.Template) *event {
 	number := fmt.Sprintf("447720%06d", n)
 	e := &event{Event: w.world.Text(number, text)}
+	// Notify has it, whether its webhook arrives or not.
+	w.notify.ReceiveText(notifytest.ReceivedText{ID: e.ID, From: number, To: outside.Number, Content: text})
 	e.wants = []want{{e.ID, "+" + number, answer, true, ""}}
 	return e
 }
