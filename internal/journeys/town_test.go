@@ -30,7 +30,11 @@ var bin string
 
 // build makes the programs, static as `make build` makes them, once for the test process.
 var build = sync.OnceValue(func() error {
-	build := exec.Command("go", "build", "-o", bin+"/",
+	tags := ""
+	if profiles() != "" {
+		tags = "profile"
+	}
+	build := exec.Command("go", "build", "-tags", tags, "-o", bin+"/",
 		"../../cmd/ingest", "../../cmd/worker", "../../cmd/scheduler", "./testdata/bare")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -205,6 +209,8 @@ type program struct {
 	// admin is where a worker serves operators.
 	admin  string
 	exited chan struct{}
+	// socket is where it serves profiles, if any are asked for.
+	socket string
 }
 
 // leash kills the program when the test process is gone and can no longer do so
@@ -222,6 +228,10 @@ func start(tb testing.TB, env environment, name string, args ...string) *program
 	p := &program{TB: tb, stdout: &lines{}, stderr: &lines{}, exited: make(chan struct{})}
 	p.cmd = exec.Command("sh", append([]string{"-c", leash, name, filepath.Join(bin, name)}, args...)...)
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + tb.TempDir()}
+	if profiles() != "" {
+		p.socket = filepath.Join(tb.TempDir(), "profile")
+		p.cmd.Env = append(p.cmd.Env, "PROFILE_SOCKET="+p.socket)
+	}
 	for name, value := range env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/measure"
 	"github.com/govwifi/user-signup/internal/testenv"
 )
 
@@ -41,9 +43,9 @@ type watched struct {
 	root *sql.DB
 }
 
-// benchSetup loads the town. The slow log, with no statement too quick for it, is where
-// the longest statement is read from: the server's time, not ours.
-func benchSetup(b *testing.B) watched {
+// benchSetup loads a town of so many users. The slow log, with no statement too quick for
+// it, is where the longest statement is read from: the server's time, not ours.
+func benchSetup(b *testing.B, users int) watched {
 	b.Helper()
 	at := testenv.MySQL(b)
 	root := testenv.MySQLDatabase{Host: at.Host, Name: "mysql", User: "root"}.Open(b)
@@ -60,7 +62,7 @@ func benchSetup(b *testing.B) watched {
 	w.do(b, w.root, "SET GLOBAL innodb_buffer_pool_size = 512 << 20, GLOBAL innodb_log_file_size = 256 << 20")
 	// Indexes are quicker to build than to fill.
 	w.do(b, w.raw, "ALTER TABLE userdetails DROP KEY userdetails_contact, DROP KEY userdetails_created_at, DROP KEY userdetails_last_login")
-	w.do(b, w.raw, fmt.Sprintf(benchTown, benchUsers))
+	w.do(b, w.raw, fmt.Sprintf(benchTown, users))
 	w.do(b, w.raw, "ALTER TABLE userdetails ADD KEY userdetails_contact (contact), ADD KEY userdetails_created_at (created_at), ADD KEY userdetails_last_login (last_login)")
 	w.do(b, w.raw, "ANALYZE TABLE userdetails")
 	w.do(b, w.root, "SET GLOBAL log_output = 'TABLE', GLOBAL long_query_time = 0, GLOBAL slow_query_log = 1")
@@ -117,21 +119,27 @@ func (w watched) time(b *testing.B, work func() int) measured {
 	return m
 }
 
-// report prints both ways and the ratio of their times.
-func report(b *testing.B, what string, ours, plain measured, note string) {
+// report prints both ways, and how many times as fast ours is.
+func report(b *testing.B, what string, ours, plain measured, faster float64, is string) {
 	b.Helper()
-	ratio := plain.took.Seconds() / ours.took.Seconds()
-	b.Logf("%s: %d rows in %.2f s, longest lock %s, longest read %s", what, ours.rows, ours.took.Seconds(), ours.locked, ours.read)
-	b.Logf("  plainly: %d rows in %.2f s%s, longest lock %s, longest read %s; %.1f times as long", plain.rows, plain.took.Seconds(), note, plain.locked, plain.read, ratio)
-	b.ReportMetric(ratio, what+"-ratio")
-	b.ReportMetric(float64(ours.locked.Milliseconds()), what+"-ms-lock")
+	seconds := func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+	measure.Row{What: what, Ours: seconds(ours.took), Reference: seconds(plain.took), Result: plain.took.Seconds() / ours.took.Seconds(),
+		Unit: "× faster", AtLeast: faster, Is: is}.Report(b)
+}
+
+// reportLock prints the longest lock of both ways.
+func reportLock(b *testing.B, ours, plain measured) {
+	b.Helper()
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	measure.Row{What: "  its longest lock", Ours: fmt.Sprintf("%.0f ms", ms(ours.locked)), Reference: fmt.Sprintf("%.0f ms", ms(plain.locked)),
+		Result: ms(ours.locked), Unit: "ms", AtMost: 100, Is: "that of the same statements; the server's own record"}.Report(b)
 }
 
 // BenchmarkMaintenance compares the periodic jobs with the plain statements that they
 // replace, on a million users: run it with -benchtime 1x.
 func BenchmarkMaintenance(b *testing.B) {
 	for b.Loop() {
-		w := benchSetup(b)
+		w := benchSetup(b, benchUsers)
 		benchStatistics(b, w)
 		benchObfuscation(b, w)
 		benchDeletion(b, w)
@@ -173,7 +181,7 @@ func benchStatistics(b *testing.B, w watched) {
 		}
 		return benchUsers
 	})
-	report(b, "statistics", ours, plain, "")
+	report(b, "all statistics on 1,000,000 users", ours, plain, 10, "a COUNT for each number, by DATE(created_at)")
 }
 
 // benchObfuscation undoes the plain way, so that both have the same to do.
@@ -196,7 +204,8 @@ WHERE g.sponsor LIKE '%@%' AND g.sponsor NOT LIKE 'user@%' AND u.username IS NUL
 	if ours.rows != benchForgotten || plain.rows != benchForgotten {
 		b.Errorf("obfuscated %d, plainly %d", ours.rows, plain.rows)
 	}
-	report(b, "obfuscation", ours, plain, "")
+	report(b, "obfuscation of 100,000 of 1,000,000 users", ours, plain, 0, "one UPDATE of all")
+	reportLock(b, ours, plain)
 }
 
 // benchDeletion measures a few of the plain statements at the beginning, which is where
@@ -211,7 +220,7 @@ func benchDeletion(b *testing.B, w watched) {
 		return n
 	})
 	factor := float64(benchForgotten) / float64(plain.rows)
-	note := fmt.Sprintf(" (extrapolated from %d statements, %d rows, %.2f s)", plainRepeats, plain.rows, plain.took.Seconds())
+	is := fmt.Sprintf("DELETE … LIMIT 50 with an OR, repeated; extrapolated from %d statements, %.1f s", plainRepeats, plain.took.Seconds())
 	plain.took = time.Duration(float64(plain.took) * factor)
 	ours := w.time(b, func() int {
 		n, err := w.DeleteInactive(b.Context(), date("2025-11-22 00:00:00"))
@@ -223,6 +232,50 @@ func benchDeletion(b *testing.B, w watched) {
 	if ours.rows+plain.rows != benchForgotten {
 		b.Errorf("deleted %d and %d", plain.rows, ours.rows)
 	}
-	plain.rows = benchForgotten
-	report(b, "deletion", ours, plain, note)
+	report(b, "deletion of 100,000 of 1,000,000 users", ours, plain, 50, is)
+	reportLock(b, ours, plain)
+}
+
+// BenchmarkGrowth looks how the periodic jobs, and a sign-up beside them, grow with the
+// table.
+func BenchmarkGrowth(b *testing.B) {
+	const x = "users"
+	statistics := measure.Curve{Name: "statistics", Title: "All statistics of a day", X: x, Y: "ms"}
+	deletion := measure.Curve{Name: "deletion", Title: "Deletion of a tenth of all users", X: x, Y: "ms"}
+	signup := measure.Curve{Name: "signup", Title: "A new user in MySQL", X: x, Y: "ms, median of 500"}
+	for users := benchUsers / 100; users <= benchUsers; users *= 10 {
+		w := benchSetup(b, users)
+		took := func(c *measure.Curve, work func() error) {
+			began := time.Now()
+			if err := work(); err != nil {
+				b.Fatal(err)
+			}
+			c.Points = append(c.Points, measure.Point{X: float64(users), Y: float64(time.Since(began).Microseconds()) / 1000})
+		}
+		took(&statistics, func() error {
+			if _, err := w.Volumetrics(b.Context(), govwifi.Day, date("2026-11-22 00:00:00")); err != nil {
+				return err
+			}
+			_, err := w.CompletionRate(b.Context(), govwifi.Day, date("2026-11-22 00:00:00"))
+			return err
+		})
+		var each []time.Duration
+		for i := range 500 {
+			began := time.Now()
+			contact := govwifi.Contact(fmt.Sprintf("new.%d@dept.gov.uk", i))
+			if _, err := w.FindOrCreate(b.Context(), contact, contact); err != nil {
+				b.Fatal(err)
+			}
+			each = append(each, time.Since(began))
+		}
+		slices.Sort(each)
+		signup.Points = append(signup.Points, measure.Point{X: float64(users), Y: float64(each[len(each)/2].Microseconds()) / 1000})
+		took(&deletion, func() error {
+			_, err := w.DeleteInactive(b.Context(), date("2025-11-22 00:00:00"))
+			return err
+		})
+	}
+	for _, c := range []measure.Curve{statistics, deletion, signup} {
+		c.Report(b)
+	}
 }

@@ -188,13 +188,22 @@ func (e Event) With(header, value string) Event {
 	return e
 }
 
-// Deliver posts the event once and returns the status of the answer.
-func (w *World) Deliver(ctx context.Context, e Event) (status int, err error) {
+// Request is what delivers the event.
+func (w *World) Request(ctx context.Context, e Event) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.Ingest+e.path, bytes.NewReader(e.body))
 	if err != nil {
-		return 0, fmt.Errorf("deliver an event: %w", err)
+		return nil, fmt.Errorf("deliver an event: %w", err)
 	}
 	request.Header = e.header.Clone()
+	return request, nil
+}
+
+// Deliver posts the event once and returns the status of the answer.
+func (w *World) Deliver(ctx context.Context, e Event) (status int, err error) {
+	request, err := w.Request(ctx, e)
+	if err != nil {
+		return 0, err
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return 0, fmt.Errorf("deliver an event: %w", err)

@@ -30,7 +30,7 @@ type measured struct {
 	latency map[string]time.Duration
 }
 
-func measure(t *testing.T, c *Client) (measured, error) {
+func readQueues(t *testing.T, c *Client) (measured, error) {
 	t.Helper()
 	m := measured{map[string]int64{}, map[string]time.Duration{}}
 	err := c.Measure(t.Context(), func(queue, state string, n int64) { m.tasks[queue+" "+state] = n },
@@ -41,7 +41,7 @@ func measure(t *testing.T, c *Client) (measured, error) {
 // Queues that were never used are empty, not unknown.
 func TestMeasureNothing(t *testing.T) {
 	b := newBench(t)
-	m, err := measure(t, b.client)
+	m, err := readQueues(t, b.client)
 	if err != nil || len(m.tasks) != 18 || len(m.latency) != 3 {
 		t.Fatalf("%+v, %v", m, err)
 	}
@@ -72,7 +72,7 @@ func TestMeasure(t *testing.T) {
 		b.enqueue(batchProbe{probe{ID: fmt.Sprint(i)}})
 	}
 	b.client.now = func() time.Time { return time.Now().Add(time.Hour) }
-	m, err := measure(t, b.client)
+	m, err := readQueues(t, b.client)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestMeasureGivenBackJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.client.now = func() time.Time { return time.Now().Add(time.Hour) }
-	m, err := measure(t, b.client)
+	m, err := readQueues(t, b.client)
 	if d := m.latency["interactive"]; err != nil || d < time.Hour {
 		t.Fatalf("%s, %v", d, err)
 	}
@@ -124,7 +124,7 @@ func TestMeasureBrokenQueue(t *testing.T) {
 	if err := b.rdb.Set(t.Context(), "asynq:{interactive}:pending", "no list", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	m, err := measure(t, b.client)
+	m, err := readQueues(t, b.client)
 	if err == nil || !strings.Contains(err.Error(), "interactive") || strings.Contains(err.Error(), "batch") {
 		t.Fatalf("error: %v", err)
 	}

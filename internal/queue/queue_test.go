@@ -77,7 +77,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-func dial(t *testing.T, addr string, temper Temper) redis.UniversalClient {
+func dial(t testing.TB, addr string, temper Temper) redis.UniversalClient {
 	t.Helper()
 	var u URL
 	if err := u.UnmarshalText([]byte("redis://" + addr)); err != nil {

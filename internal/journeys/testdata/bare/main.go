@@ -1,5 +1,5 @@
 // Command bare is what the service is measured against: asynq and net/http with
-// nothing around them. `bare door REDIS` answers every POST with one enqueued task;
+// nothing around them. `bare hello` answers everything; `bare door REDIS` answers every POST with one enqueued task;
 // `bare work REDIS PLACES` runs tasks that do nothing. Both print what they listen on
 // or "working", and run until they are killed.
 package main
@@ -27,6 +27,9 @@ const (
 )
 
 func main() {
+	if os.Args[1] == "hello" {
+		serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+	}
 	redis := asynq.RedisClientOpt{Addr: os.Args[2], PoolSize: 128}
 	if os.Args[1] == "door" {
 		door(redis)
@@ -47,12 +50,7 @@ func main() {
 
 func door(redis asynq.RedisClientOpt) {
 	client := asynq.NewClient(redis)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	fmt.Fprintln(os.Stderr, "listening on "+listener.Addr().String())
-	panic(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	serve(func(w http.ResponseWriter, r *http.Request) {
 		payload, err := io.ReadAll(r.Body)
 		if err == nil {
 			_, err = client.EnqueueContext(r.Context(), asynq.NewTask(name, payload),
@@ -61,5 +59,14 @@ func door(redis asynq.RedisClientOpt) {
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
-	})))
+	})
+}
+
+func serve(answer http.HandlerFunc) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintln(os.Stderr, "listening on "+listener.Addr().String())
+	panic(http.Serve(listener, answer))
 }
