@@ -122,8 +122,10 @@ func TestMetricsAndAdmin(t *testing.T) {
 	for _, want := range []string{
 		`signup_webhooks_total{outcome="accepted",route="sms"} 1`,
 		`signup_webhook_seconds_bucket{route="sms",le="0.001"} 1`,
+		`signup_webhook_seconds_bucket{route="sms",le="2"} 1`,
 		`signup_jobs_total{job="signup-sms",outcome="done"} 1`,
 		`signup_job_seconds_count{job="signup-sms"} 1`,
+		`signup_job_wait_seconds_bucket{queue="interactive",le="0.01"} 0`,
 		`signup_job_wait_seconds_bucket{queue="interactive",le="3600"} 1`,
 		`signup_notify_requests_total{endpoint="sms",status="201"} 1`,
 		`signup_notify_requests_total{endpoint="email",status="error"} 1`,
