@@ -26,6 +26,10 @@ type Config struct {
 	// MinReplicas is how many replicas must hold a job before its webhook is
 	// answered with 200. At 0 a failover may lose the last moments' events.
 	MinReplicas uint `env:"REDIS_MIN_REPLICAS" envDefault:"0"`
+	// QueueLimit is how many jobs each queue may hold before events are answered 503
+	// and left to their senders; 0 is no limit. At a kilobyte each, the default is
+	// what half a gigabyte of Redis bears in one queue.
+	QueueLimit uint `env:"QUEUE_LIMIT" envDefault:"500000"`
 	// SealKeys keep payloads unreadable in Redis; none leaves them in the clear.
 	SealKeys queue.SealKeys `env:"QUEUE_SEAL_KEYS"`
 	// Tokens are what GOV.UK Notify may show: one, or two during a rotation.

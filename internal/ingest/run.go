@@ -45,7 +45,7 @@ func Serve(ctx context.Context, c Config, on Listeners, log *slog.Logger) error 
 	rdb := c.RedisURL.Connect(queue.Impatient)
 	defer func() { _ = rdb.Close() }()
 	metrics := telemetry.NewMetrics()
-	door := c.door(queue.NewClient(rdb, c.SealKeys.Sealer).Grouped(int(c.MinReplicas)), log, metrics)
+	door := c.door(queue.NewClient(rdb, c.SealKeys.Sealer).Grouped(int(c.MinReplicas)).Limited(int(c.QueueLimit)), log, metrics)
 	c.measure(metrics, door.Webhooks)
 	log.Info("ingest takes webhooks", "addr", on.Public.Addr().String(), "admin", on.Admin.Addr().String())
 
@@ -68,7 +68,7 @@ func (c Config) measure(metrics telemetry.Metrics, webhooks telemetry.Webhooks) 
 	}
 }
 
-func (c Config) door(q *queue.Client, log *slog.Logger, metrics telemetry.Metrics) *Door {
+func (c Config) door(q *queue.Limited, log *slog.Logger, metrics telemetry.Metrics) *Door {
 	verifier := sns.NewVerifier(sns.VerifierConfig{Topics: c.Topics, PinnedCertificate: c.Certificate.Certificate, Now: time.Now})
 	door := &Door{Queue: q, Confirmer: verifier, Tokens: c.Tokens, Webhooks: metrics.Webhooks(), Log: log, Now: time.Now}
 	if c.VerifySNS {

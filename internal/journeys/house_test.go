@@ -5,6 +5,7 @@ package journeys
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"log/slog"
@@ -45,6 +46,9 @@ type house struct {
 	seal     queue.SealKeys
 	log      *lines
 	db       *sql.DB
+	// elsewhere is a REDIS_URL other than that of redis, and replicas REDIS_MIN_REPLICAS.
+	elsewhere string
+	replicas  uint
 	// admins are the addresses of what operators see.
 	admins []string
 }
@@ -84,7 +88,7 @@ func (h *house) logger() *slog.Logger {
 func (h *house) redisURL() queue.URL {
 	h.t.Helper()
 	var u queue.URL
-	if err := u.UnmarshalText([]byte(h.redis.URL)); err != nil {
+	if err := u.UnmarshalText([]byte(cmp.Or(h.elsewhere, h.redis.URL))); err != nil {
 		h.t.Fatal(err)
 	}
 	return u
@@ -96,7 +100,7 @@ func (h *house) open() *house {
 	public, admin := listen(h.t), listen(h.t)
 	h.world.Ingest = "http://" + public.Addr().String()
 	h.admins = append(h.admins, admin.Addr().String())
-	config := ingest.Config{RedisURL: h.redisURL(), SealKeys: h.seal, Tokens: ingest.Tokens{h.world.Token}, VerifySNS: true,
+	config := ingest.Config{RedisURL: h.redisURL(), MinReplicas: h.replicas, SealKeys: h.seal, Tokens: ingest.Tokens{h.world.Token}, VerifySNS: true,
 		Topics: []string{outside.Topic}, Certificate: ingest.CertificateFile{Certificate: h.world.Certificate}}
 	h.serve(func(ctx context.Context) error {
 		return ingest.Serve(ctx, config, ingest.Listeners{Public: public, Admin: admin}, h.logger())
