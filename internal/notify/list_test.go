@@ -240,6 +240,13 @@ func TestSentWhereNothingIsListed(t *testing.T) {
 			t.Errorf("%s is taken for a list", body)
 		}
 	}
+	c := raw(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadGateway)
+		_, _ = io.WriteString(w, `{"detail":"Not Found"}`)
+	})
+	if _, err := c.Sent(t.Context(), "job-1"); err == nil {
+		t.Error("a 502 says that nothing was sent")
+	}
 }
 
 // TestALateCommit: Notify is still committing when the client has long gone, which
