@@ -164,6 +164,20 @@ func (w *town) expect(when, want string) {
 	}
 }
 
+// expectDays wants so many surveys, the latest of them to those who signed up on the days.
+func (w *town) expectDays(all int, days []int) {
+	w.t.Helper()
+	got := w.got()
+	for _, day := range days {
+		if !strings.Contains(got, fmt.Sprintf("p%02d%s", day, survey)) {
+			w.t.Errorf("who signed up on day %d is not asked: %q", day, got)
+		}
+	}
+	if n := strings.Count(got, survey); n != all {
+		w.t.Errorf("%d were asked, want %d: %q", n, all, got)
+	}
+}
+
 const (
 	warning = " credentials_expiring_notification_email"
 	survey  = " active_users_signup_survey_email"
@@ -314,6 +328,39 @@ func TestWhoIsWrittenTo(t *testing.T) {
 			w.expect(run, strings.Join(want, ", "))
 		})
 	}
+}
+
+// The days that no run of surveys has seen are made up for by the next, up to 7 of them;
+// a run for a day of the past asks about that day alone.
+func TestMissedSurveys(t *testing.T) {
+	t.Parallel()
+	var rows []string
+	for day := 8; day <= 21; day++ {
+		rows = append(rows, fmt.Sprintf("'bcdf%02d', 'p%02d@x.uk', 'p%02d@x.uk', '2026-11-%02d 12:00:00', '2026-11-22'", day, day, day, day))
+	}
+	w := newTown(t, rows...)
+	asked := 0
+	for _, step := range []struct {
+		date string
+		days []int
+	}{
+		{"2026-11-22", []int{21}},
+		{"2026-11-10", []int{9}},
+		{"2026-11-22", nil},
+	} {
+		w.must(w.run("survey", step.date))
+		w.work()
+		asked += len(step.days)
+		w.expectDays(asked, step.days)
+	}
+	w = newTown(t, rows...)
+	w.must(w.run("survey", "2026-11-09"))
+	w.must(w.run("survey", "2026-11-12"))
+	w.work()
+	w.expectDays(4, []int{8, 9, 10, 11})
+	w.must(w.run("survey", "2026-11-22"))
+	w.work()
+	w.expectDays(12, []int{14, 15, 16, 17, 18, 19, 20, 21})
 }
 
 // Boundaries to the second, from the run's date to the database.

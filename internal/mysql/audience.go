@@ -71,6 +71,28 @@ func (d *DB) PlanSurveys(ctx context.Context, created govwifi.Span) (int, error)
 	})
 }
 
+// sendSurveys names the job in user_signup_progress.
+const sendSurveys = "send-surveys"
+
+// SurveyedUntil is the end of the latest span that surveys were planned for; zero if
+// none ever was.
+func (d *DB) SurveyedUntil(ctx context.Context) (time.Time, error) {
+	until, err := d.reached(ctx, sendSurveys)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read until when people were surveyed: %w", err)
+	}
+	return until, nil
+}
+
+// NoteSurveyed notes the end of a span that surveys are planned for. An earlier one
+// changes nothing.
+func (d *DB) NoteSurveyed(ctx context.Context, until time.Time) error {
+	if err := d.reach(ctx, sendSurveys, until); err != nil {
+		return fmt.Errorf("note until when people were surveyed: %w", err)
+	}
+	return nil
+}
+
 // PlanFollowups marks each self-signup created before the given time that never logged
 // in and is not marked, and plans a message for those with an email address who did not
 // opt out. It returns how many of these are new.

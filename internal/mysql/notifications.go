@@ -26,9 +26,7 @@ const (
 // status: up to where the last copy that finished began, or to the oldest message of
 // the last 7 days that may still change. Zero if no copy has ever finished.
 func (d *DB) SettledBefore(ctx context.Context) (time.Time, error) {
-	var reached sql.NullTime
-	// MAX of no row is NULL, not no row.
-	err := d.row(ctx, "SELECT MAX(reached) FROM user_signup_progress WHERE job = ?", []any{copyNotifications}, &reached)
+	reached, err := d.reached(ctx, copyNotifications)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read how far notifications were copied: %w", err)
 	}
@@ -39,17 +37,15 @@ func (d *DB) SettledBefore(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("find the oldest open notification: %w", err)
 	}
-	if open.Valid && open.Time.Before(reached.Time) {
+	if open.Valid && open.Time.Before(reached) {
 		return open.Time, nil
 	}
-	return reached.Time, nil
+	return reached, nil
 }
 
 // NoteCopied notes that all notifications up to the given time are stored.
 func (d *DB) NoteCopied(ctx context.Context, upTo time.Time) error {
-	_, err := d.change(ctx, "INSERT INTO user_signup_progress (job, reached) VALUES (?, ?) ON DUPLICATE KEY UPDATE reached = VALUES(reached)",
-		copyNotifications, upTo.UTC())
-	if err != nil {
+	if err := d.reach(ctx, copyNotifications, upTo); err != nil {
 		return fmt.Errorf("note how far notifications were copied: %w", err)
 	}
 	return nil
