@@ -31,14 +31,13 @@ type target struct {
 }
 
 var (
-	anIngest    = target{"ingest", 2}
-	aWorker     = target{"worker", 3}
-	aScheduler  = target{"scheduler", 2}
-	theRedis    = target{"redis", 1}
-	theMySQL    = target{"mysql", 1}
-	theNotify   = target{"notify", 1}
-	theS3       = target{"s3", 1}
-	everyTarget = []target{anIngest, aWorker, aScheduler, theRedis, theMySQL, theNotify, theS3}
+	anIngest   = target{"ingest", 2}
+	aWorker    = target{"worker", 3}
+	aScheduler = target{"scheduler", 2}
+	theRedis   = target{"redis", 1}
+	theMySQL   = target{"mysql", 1}
+	theNotify  = target{"notify", 1}
+	theS3      = target{"s3", 1}
 )
 
 func (t target) pick(w *scene, i int) *process {

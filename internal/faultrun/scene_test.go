@@ -120,8 +120,3 @@ func (w *scene) program(dir, bin, name string, i int, env []string) *process {
 	w.clocks[p] = clock
 	return p
 }
-
-// all are the service's own processes.
-func (w *scene) all() []*process {
-	return slices.Concat(w.ingests, w.workers, w.scheduler)
-}

@@ -50,3 +50,38 @@ func TestNoWorkThatReplicasDoNotKnowOf(t *testing.T) {
 		t.Fatal("never worked on")
 	}
 }
+
+// The same attempt comes a second time, as after a failover that forgot that the job was
+// taken: it is not made, and the next one is no first delivery.
+func TestAnAttemptIsMadeOnce(t *testing.T) {
+	b := newBench(t)
+	replica := testenv.NewRedisServer(t)
+	host, port, _ := net.SplitHostPort(b.server.Addr)
+	if err := dial(t, replica.Addr, Patient).Do(t.Context(), "replicaof", host, port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	w := b.worker(b.server.Addr, nil)
+	w.config.MinReplicas = 1
+	Handle(w, func(context.Context, probe) error {
+		t.Error("made an attempt that another had begun")
+		return nil
+	})
+	other := newClaim("interactive", "one", 0, nil)
+	if err := b.rdb.Set(t.Context(), other.key, other.token, time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	b.run(w)
+	b.enqueue(probe{ID: "one"})
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		info := b.task(job.Interactive, "one")
+		if info.Retried == 1 && info.LastErr == errBegunBefore.Error() {
+			if wait := time.Until(info.NextProcessAt); wait < 30*time.Second || wait > job.AmbiguousWait {
+				t.Errorf("tried again in %s", wait)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", info)
+		}
+	}
+}

@@ -30,8 +30,8 @@ type WorkerConfig struct {
 	// Places is how many jobs of each queue run at once; a queue without places
 	// is not served.
 	Places map[job.Queue]int
-	// MinReplicas is how many replicas must know that a job was taken before it is worked
-	// on; 0 is none. Without, a failover may have a message sent twice.
+	// MinReplicas is how many replicas must know of an attempt before it is made; 0 is
+	// none. Without, a failover may have a message sent twice.
 	MinReplicas int
 	// DrainTimeout is how long running jobs may go on after Run's context ends.
 	// Whoever is not done by then is cancelled and tried again elsewhere.
@@ -71,7 +71,7 @@ const (
 type Worker struct {
 	config WorkerConfig
 	routes map[string]route
-	// begins tells replicas which attempts begin; Run makes it.
+	// begins carries the claims of attempts; Run makes it.
 	begins *committer
 	// drained is cancelled when the drain time is over.
 	drained context.Context
@@ -177,12 +177,9 @@ func (w *Worker) attempt(ctx context.Context, task *asynq.Task) error {
 	// A job that nobody's event began, such as a tick, begins a trail of its own.
 	ctx = job.WithTrace(ctx, cmp.Or(task.Headers()[headerTrace], key))
 	ctx = job.WithDelivery(ctx, job.Delivery{Last: worn, Queue: job.Queue(queue)})
-	var result result
-	if err := w.begin(ctx, queue); err != nil {
-		result = notBegun(err)
-	} else {
-		result = outcomeOf(w.run(ctx, r, task, retried == 0 && !replayed), retried, worn)
-	}
+	result := w.underClaim(ctx, newClaim(queue, key, retried, task.Headers()), func() result {
+		return outcomeOf(w.run(ctx, r, task, retried == 0 && !replayed), retried, worn)
+	})
 	w.config.Observe(ctx, Attempt{
 		Job: r.spec.Name, Queue: job.Queue(queue), Key: key, Number: retried + 1,
 		Wait: age, Duration: time.Since(started), Outcome: result.outcome, Err: result.err(),

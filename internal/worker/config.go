@@ -28,8 +28,8 @@ type Config struct {
 	AdminAddr telemetry.Addr `env:"ADMIN_ADDR" envDefault:":9090"`
 	// RedisURL is where jobs wait.
 	RedisURL queue.URL `env:"REDIS_URL,required,notEmpty"`
-	// MinReplicas is how many replicas must know that a job was taken before it is worked
-	// on, as ingest waits for them before it says 200. At 0 a failover may have the last
+	// MinReplicas is how many replicas must know of an attempt before it is made, as
+	// ingest waits for them before it says 200. At 0 a failover may have the last
 	// moments' messages sent twice.
 	MinReplicas uint `env:"REDIS_MIN_REPLICAS" envDefault:"0"`
 	// SealKeys open payloads: the first seals, all open.
