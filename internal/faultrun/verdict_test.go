@@ -141,8 +141,8 @@ func (r *report) receipts(w *scene, all []*sent) {
 	}
 }
 
-// left wants nothing in the queues, nothing in the archive but what belongs there, no
-// open batch, and one job for each tick of the clock.
+// left wants nothing in the archive but what belongs there, no batch without an end, and
+// one job for each tick of the clock.
 func (r *report) left(w *scene, archived map[string]bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -157,14 +157,28 @@ func (r *report) left(w *scene, archived map[string]bool) {
 			}
 		}
 	}
-	if open, err := w.store.rdb.ZRange(ctx, "tally:open", 0, -1).Result(); err != nil || len(open) > 0 {
-		r.wrong("batches without an end: %v, %v", open, err)
-	}
+	r.batches(ctx, w)
 	done, err := jobs(ctx, w, "maintenance", "completed")
 	if err != nil {
 		r.wrong("read the done jobs: %v", err)
 	}
 	r.ticks(done)
+}
+
+// batches wants no batch open whose receipt is not out. One whose receipt is out may be: that
+// it was closed can be forgotten in a failover, and the sweep closes it after an hour.
+func (r *report) batches(ctx context.Context, w *scene) {
+	open, err := w.store.rdb.ZRange(ctx, "tally:open", 0, -1).Result()
+	if err != nil {
+		r.wrong("read the open batches: %v", err)
+	}
+	for _, id := range open {
+		if !slices.ContainsFunc(w.notify.Accepted(), func(m notifytest.Accepted) bool { return m.Reference == id+"-receipt" }) {
+			r.wrong("batch %s has no end", id)
+			continue
+		}
+		r.say("batch %s is left for the sweep to close", id)
+	}
 }
 
 // ticks wants one job for each whole minute since the schedulers began; the last may be on
