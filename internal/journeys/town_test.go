@@ -71,7 +71,13 @@ type town struct {
 // newTown starts what surrounds the programs; the database is still empty.
 func newTown(tb testing.TB) *town {
 	tb.Helper()
-	w := &town{TB: tb, redis: testenv.NewRedisServer(tb), mysql: testenv.MySQL(tb), notify: notifytest.Start(tb, notifytest.Config{})}
+	return newTownWith(tb, notifytest.Config{})
+}
+
+// newTownWith is newTown with another GOV.UK Notify.
+func newTownWith(tb testing.TB, notify notifytest.Config) *town {
+	tb.Helper()
+	w := &town{TB: tb, redis: testenv.NewRedisServer(tb), mysql: testenv.MySQL(tb), notify: notifytest.Start(tb, notify)}
 	var err error
 	if w.s3, err = s3test.Start("127.0.0.1:0"); err != nil {
 		tb.Fatal(err)
