@@ -181,6 +181,10 @@ func failoverFaults() []fault {
 		// first: what they had not read is lost, as if the network had dropped it.
 		{"redis-failover-behind", 6, noticed, 10 * time.Second, theRedis, func(w *scene, _ int, _ *rand.Rand) func() {
 			n, others := w.store.primary(), w.store.others()
+			if !w.store.onDisk(others) {
+				w.Log("a replica is still writing its file anew: redis-failover-behind did nothing")
+				return func() {}
+			}
 			for _, replica := range others {
 				replica.signal(syscall.SIGSTOP)
 			}

@@ -154,6 +154,30 @@ func (s *store) others() []*node {
 	return others
 }
 
+// onDisk says whether the replicas have on disk what they told the primary they have, and
+// waits a little for it. A replica that has synchronised in full acknowledges writes at
+// once, and its append-only file, begun anew, counts only when it is complete: whoever kills
+// all nodes in that moment takes what was acknowledged with them (docs/reliability.md).
+func (s *store) onDisk(replicas []*node) bool {
+	s.t.Helper()
+	for range 60 {
+		complete := 0
+		for _, n := range replicas {
+			info, err := ask(n.addr, "info")
+			text := fmt.Sprint(info)
+			if err == nil && strings.Contains(text, "master_link_status:up") &&
+				strings.Contains(text, "aof_rewrite_in_progress:0") && strings.Contains(text, "aof_rewrite_scheduled:0") {
+				complete++
+			}
+		}
+		if complete == len(replicas) {
+			return true
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return false
+}
+
 // rejoin makes a node that was away, and still takes itself for the primary, a replica of
 // the one that took over. The sentinels would do so too, but only after they have looked
 // on for a while.
