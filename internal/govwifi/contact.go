@@ -117,6 +117,10 @@ var digitsOnly = regexp.MustCompile(`^(?:\+|00)?[0-9]{6,15}$`)
 
 var brackets = strings.NewReplacer("(", "", ")", "", "[", "", "]", "")
 
+// ukMobile is how nearly all are written. What the library would say of one is known, and
+// asking it is most of what it costs to read a text.
+var ukMobile = regexp.MustCompile(`^(?:\+44|0044|44|0)?7[0-9]{9}$`)
+
 // date is a number that people write for a day, not a phone: 20260115.
 var date = regexp.MustCompile(`^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$`)
 
@@ -130,6 +134,9 @@ func ParsePhone(text string) (Contact, error) {
 	number = strings.TrimRight(number, ",")
 	if !digitsOnly.MatchString(number) || date.MatchString(number) {
 		return "", ErrNoNumber
+	}
+	if ukMobile.MatchString(number) {
+		return Contact("+44" + number[len(number)-10:]), nil
 	}
 	for _, candidate := range readings(number) {
 		parsed, err := phonenumbers.Parse(candidate, "GB")

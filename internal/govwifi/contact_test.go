@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/nyaruka/phonenumbers"
 )
 
 // The first mailbox of a From header, unfolded and without its display name.
@@ -205,4 +207,25 @@ func FuzzParsePhone(f *testing.F) {
 			t.Errorf("%q gives %q, which gives %q, %v", text, string(c), string(again), err)
 		}
 	})
+}
+
+// The short way for UK mobiles says what the library says, for each of the operators'
+// ranges and every way of writing them.
+func TestUKMobilesAsTheLibraryReadsThem(t *testing.T) {
+	t.Parallel()
+	for prefix := 7000; prefix <= 7999; prefix++ {
+		for _, written := range []string{"+44", "0044", "44", "0", ""} {
+			text := fmt.Sprintf("%s%d123456", written, prefix)
+			want := ""
+			for _, candidate := range readings(text) {
+				parsed, err := phonenumbers.Parse(candidate, "GB")
+				if err == nil && phonenumbers.IsPossibleNumberWithReason(parsed) == phonenumbers.IS_POSSIBLE {
+					want = phonenumbers.Format(parsed, phonenumbers.E164)
+				}
+			}
+			if got, err := ParsePhone(text); string(got) != want || err != nil {
+				t.Errorf("%s is %q, %v; the library says %q", text, string(got), err, want)
+			}
+		}
+	}
 }

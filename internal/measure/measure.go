@@ -5,11 +5,14 @@
 package measure
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // Row is one line of the table: a figure of ours beside its reference, measured in the
@@ -67,12 +70,26 @@ func (r Row) figure(n float64) string {
 	return strings.TrimSpace(text + " " + r.Unit)
 }
 
-// Report shows the row and adds it to the gathered ones. Without its file, as in a run
+// Report shows the row and adds it to the gathered ones. Without their file, as in a run
 // by hand, it is only shown.
 func (r Row) Report(tb testing.TB) {
 	tb.Helper()
 	fmt.Printf("\n> %-58s %11s %11s %9s  %-9s %-3s  %s\n", r.What, r.Ours, r.Reference, r.Shown(), r.Aim(), r.Met(), r.Is)
 	gather(tb, Line{Row: &r})
+	appendTo(tb, os.Getenv("RESULTS"), r.benchmark())
+}
+
+// benchmark is the row as one that Go wrote, for benchstat.
+func (r Row) benchmark() string {
+	word := func(text string) string {
+		return strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) || unicode.IsDigit(r) {
+				return r
+			}
+			return '_'
+		}, strings.TrimSpace(text))
+	}
+	return fmt.Sprintf("Benchmark%s 1 %g %s\n", strings.ToUpper(word(r.What)[:1])+word(r.What)[1:], r.Result, cmp.Or(word(r.Unit), "ratio"))
 }
 
 // Heading shows what the columns are.
@@ -86,26 +103,28 @@ type Line struct {
 	Curve *Curve `json:",omitempty"`
 }
 
-// gather appends to the file that MEASURED names.
+// gather adds a line to the file that MEASURED names.
 func gather(tb testing.TB, l Line) {
 	tb.Helper()
-	name := os.Getenv("MEASURED")
-	if name == "" {
-		return
-	}
 	text, err := json.Marshal(l)
 	if err != nil {
 		tb.Fatal(err)
+	}
+	appendTo(tb, os.Getenv("MEASURED"), string(text)+"\n")
+}
+
+// appendTo adds text to a file; without a name it does nothing.
+func appendTo(tb testing.TB, name, text string) {
+	tb.Helper()
+	if name == "" {
+		return
 	}
 	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	_, err = file.Write(append(text, '\n'))
-	if err := file.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	if err != nil {
+	_, err = file.WriteString(text)
+	if err := errors.Join(err, file.Close()); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -162,10 +162,12 @@ func TestCostOfAJob(t *testing.T) {
 	}
 	t.Logf("asynq %+v, in the clear %+v, sealed %+v", plain, clear, sealed)
 	for name, c := range map[string]cost{"in the clear": clear, "sealed": sealed} {
+		// Sealed, a payload is base64 in JSON, a third longer, with its label beside it.
+		most := map[string]float64{"in the clear": 1.2, "sealed": 1.4}[name]
 		if got, want := c.enqueue+c.work, plain.enqueue+plain.work; got > 1.05*want {
 			t.Errorf("%s: %.1f commands a job; asynq sends %.1f", name, got, want)
 		}
-		if c.queued > 1.3*plain.queued || c.retained > 1.3*plain.retained {
+		if c.queued > most*plain.queued || c.retained > most*plain.retained {
 			t.Errorf("%s: %.0f bytes waiting and %.0f done; asynq's take %.0f and %.0f", name, c.queued, c.retained, plain.queued, plain.retained)
 		}
 	}

@@ -118,14 +118,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.begins = newCommitter(w.config.Redis, w.config.MinReplicas)
 	var servers []*asynq.Server
 	for _, queue := range job.Queues() {
-		if w.config.Places[queue] == 0 {
-			continue
+		for left := w.config.Places[queue]; left > 0; left -= serverPlaces {
+			server := w.server(queue, min(left, serverPlaces))
+			if err := server.Start(asynq.HandlerFunc(w.attempt)); err != nil {
+				return fmt.Errorf("serve the %s queue: %w", queue, err)
+			}
+			servers = append(servers, server)
 		}
-		server := w.server(queue)
-		if err := server.Start(asynq.HandlerFunc(w.attempt)); err != nil {
-			return fmt.Errorf("serve the %s queue: %w", queue, err)
-		}
-		servers = append(servers, server)
 	}
 	<-ctx.Done()
 	timer := time.AfterFunc(w.config.DrainTimeout, w.expire)
@@ -141,11 +140,16 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
+// serverPlaces is how many places an asynq server has at most. It fetches one job after
+// the other, each a round trip: where Redis fsyncs every write that is some 1,500 a
+// second (docs/asynq.md, 5), so more places than this need a second server to fill them.
+const serverPlaces = 32
+
 // server serves one queue; with one server for several, a slow batch would hold
 // the places of people who wait.
-func (w *Worker) server(queue job.Queue) *asynq.Server {
+func (w *Worker) server(queue job.Queue, places int) *asynq.Server {
 	return asynq.NewServerFromRedisClient(uncancelled{w.config.Redis}, asynq.Config{
-		Concurrency: w.config.Places[queue],
+		Concurrency: places,
 		Queues:      map[string]int{string(queue): 1},
 		// A cancelled attempt gets a moment to report itself: asynq would put it
 		// back as if it had never begun, and its message might go out twice.
