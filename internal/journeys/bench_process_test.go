@@ -31,7 +31,7 @@ func BenchmarkMemory(b *testing.B) {
 		row := measure.Row{What: fmt.Sprintf("memory of %s after %s of 200 texts/s", name, d), Ours: mb(late), Reference: mb(early[i]),
 			Result: float64(late) / float64(early[i]), AtMost: 1.1, Is: fmt.Sprintf("after %s; at most %s", d/6, mb(programs[i].memory("VmHWM")))}
 		row.Report(b)
-		row.What, row.Result, row.Unit, row.AtMost = "  resident", float64(late)/1024, "MB", 50
+		row.What, row.Result, row.Unit, row.AtMost = "the same, resident in "+name, float64(late)/1024, "MB", 50
 		row.Report(b)
 	}
 }

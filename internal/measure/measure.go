@@ -89,7 +89,7 @@ func (r Row) benchmark() string {
 			return '_'
 		}, strings.TrimSpace(text))
 	}
-	return fmt.Sprintf("Benchmark%s 1 %g %s\n", strings.ToUpper(word(r.What)[:1])+word(r.What)[1:], r.Result, cmp.Or(word(r.Unit), "ratio"))
+	return fmt.Sprintf("Benchmark%s 1 %g %s\n", strings.ToUpper(word(r.What)[:1])+word(r.What)[1:], r.Result, cmp.Or(strings.Trim(word(r.Unit), "_"), "ratio"))
 }
 
 // Heading shows what the columns are.

@@ -128,10 +128,10 @@ func report(b *testing.B, what string, ours, plain measured, faster float64, is 
 }
 
 // reportLock prints the longest lock of both ways.
-func reportLock(b *testing.B, ours, plain measured) {
+func reportLock(b *testing.B, what string, ours, plain measured) {
 	b.Helper()
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	measure.Row{What: "  its longest lock", Ours: fmt.Sprintf("%.0f ms", ms(ours.locked)), Reference: fmt.Sprintf("%.0f ms", ms(plain.locked)),
+	measure.Row{What: "longest lock of the " + what, Ours: fmt.Sprintf("%.0f ms", ms(ours.locked)), Reference: fmt.Sprintf("%.0f ms", ms(plain.locked)),
 		Result: ms(ours.locked), Unit: "ms", AtMost: 100, Is: "that of the same statements; the server's own record"}.Report(b)
 }
 
@@ -205,7 +205,7 @@ WHERE g.sponsor LIKE '%@%' AND g.sponsor NOT LIKE 'user@%' AND u.username IS NUL
 		b.Errorf("obfuscated %d, plainly %d", ours.rows, plain.rows)
 	}
 	report(b, "obfuscation of 100,000 of 1,000,000 users", ours, plain, 0, "one UPDATE of all")
-	reportLock(b, ours, plain)
+	reportLock(b, "obfuscation", ours, plain)
 }
 
 // benchDeletion measures a few of the plain statements at the beginning, which is where
@@ -233,7 +233,7 @@ func benchDeletion(b *testing.B, w watched) {
 		b.Errorf("deleted %d and %d", plain.rows, ours.rows)
 	}
 	report(b, "deletion of 100,000 of 1,000,000 users", ours, plain, 50, is)
-	reportLock(b, ours, plain)
+	reportLock(b, "deletion", ours, plain)
 }
 
 // BenchmarkGrowth looks how the periodic jobs, and a sign-up beside them, grow with the

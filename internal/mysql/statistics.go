@@ -12,7 +12,7 @@ import (
 // how they were always counted. A NULL contact or sponsor makes each of them NULL, which
 // counts in none.
 const (
-	isSMS       = "contact = sponsor AND contact LIKE '+%'"
+	isSMS       = "contact LIKE '+%' AND contact = sponsor"
 	isEmail     = "contact = sponsor AND contact LIKE '%@%'"
 	isSponsored = "contact <> sponsor"
 	inSpan      = "created_at >= ? AND created_at < ?"
@@ -24,12 +24,13 @@ const (
 func count(condition string) string { return "COUNT(CASE WHEN " + condition + " THEN 1 END)" }
 
 // Both metrics are one pass over a range of the index on created_at. The reads are
-// consistent: they lock nothing.
+// consistent: they lock nothing. Of each condition, what is cheapest and true of fewest
+// comes first: it decides how long a pass takes.
 var (
 	volumetricsQuery = "SELECT COUNT(*), " + count(inSpan) +
-		", " + count(isSMS) + ", " + count(isSMS+" AND "+inSpan) +
-		", " + count(isEmail) + ", " + count(isEmail+" AND "+inSpan) +
-		", " + count(isSponsored) + ", " + count(isSponsored+" AND "+inSpan) +
+		", " + count(isSMS) + ", " + count(inSpan+" AND "+isSMS) +
+		", " + count(isEmail) + ", " + count(inSpan+" AND "+isEmail) +
+		", " + count(isSponsored) + ", " + count(inSpan+" AND "+isSponsored) +
 		" FROM userdetails WHERE created_at < ?"
 	completionRateQuery = "SELECT " + count(isSMS) + ", " + count(isSMS+" AND "+loggedIn) +
 		", " + count(isEmail) + ", " + count(isEmail+" AND "+loggedIn) +

@@ -41,7 +41,7 @@ func write(measured, command string) error {
 		return err
 	}
 	for _, c := range curves {
-		if err := os.WriteFile("docs/growth-"+c.Name+".svg", []byte(c.SVG()), 0o600); err != nil {
+		if err := os.WriteFile("docs/growth-"+c.Name+".svg", []byte(c.SVG()), 0o644); err != nil {
 			return fmt.Errorf("write a plot: %w", err)
 		}
 	}
@@ -126,7 +126,7 @@ func between(name, text string) error {
 	if !opened || !closed {
 		return fmt.Errorf("%s has no %s … %s to write between", name, opening, closing)
 	}
-	if err := os.WriteFile(name, []byte(before+opening+"\n"+text+closing+after), 0o600); err != nil {
+	if err := os.WriteFile(name, []byte(before+opening+"\n"+text+closing+after), 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
