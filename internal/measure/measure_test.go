@@ -67,7 +67,7 @@ func TestResultsAreBenchmarks(t *testing.T) {
 	for want, row := range map[string]Row{
 		"BenchmarkP99_of_an_answer__above_it 1 9.5 ms\n": {What: "p99 of an answer, above it", Result: 9.5, Unit: "ms"},
 		"BenchmarkTexts 1 1.31 ratio\n":                  {What: "texts", Result: 1.31},
-		"Benchmark1_000_guests 1 25 faster\n":          {What: "1,000 guests", Result: 25, Unit: "× faster"},
+		"Benchmark1_000_guests 1 25 faster\n":            {What: "1,000 guests", Result: 25, Unit: "× faster"},
 	} {
 		if got := row.benchmark(); got != want {
 			t.Errorf("got %q, want %q", got, want)
