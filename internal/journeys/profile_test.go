@@ -1,6 +1,7 @@
 package journeys
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -21,7 +22,9 @@ func (p *program) profile(name string) (keep func()) {
 	if profiles() == "" {
 		return func() {}
 	}
-	client := &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", p.socket) }}}
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", p.socket)
+	}}}
 	save := func(what, query string) error {
 		response, err := client.Get("http://program/debug/pprof/" + what + query)
 		if err != nil {
