@@ -23,7 +23,7 @@ func (p *program) profile(name string) (keep func()) {
 		return func() {}
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", p.socket)
+		return new(net.Dialer).DialContext(ctx, "unix", p.socket)
 	}}}
 	save := func(what, query string) error {
 		response, err := client.Get("http://program/debug/pprof/" + what + query)

@@ -43,8 +43,11 @@ func (c Curve) SVG() string {
 		if p == last {
 			anchor, shift = "end", -8
 		}
-		fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="4"/><text x="%.1f" y="%.1f" text-anchor="%s">%.3g</text>`+"\n", px, py, px+shift, py+16, anchor, p.Y)
-		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", px, height-bottom+18, number(p.X))
+		fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="4"/><text x="%.1f" y="%.1f" text-anchor="%s">%.3g</text>`+"\n", px, py, px+shift, py+18, anchor, p.Y)
+		if p != last {
+			anchor = "middle"
+		}
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="%s">%s</text>`+"\n", px, height-bottom+18, anchor, number(p.X))
 	}
 	fmt.Fprintf(&b, `<path d="M%s" fill="none" stroke="#222" stroke-width="2"/>`+"\n", strings.Join(line, "L"))
 	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", (left+width-right)/2, height-10, html.EscapeString(c.X+" (dashed: linear)"))
