@@ -23,15 +23,14 @@ const (
 // not NULL where there is no row.
 func count(condition string) string { return "COUNT(CASE WHEN " + condition + " THEN 1 END)" }
 
-// Both metrics are one pass over a range of the index on created_at. The reads are
-// consistent: they lock nothing. Of each condition, what is cheapest and true of fewest
-// comes first: it decides how long a pass takes.
+// Each query is one pass over a range of the index on created_at. The reads are
+// consistent: they lock nothing. What is asked of all rows and what of a period are two
+// ranges: to ask each row of the table for its time once more, for each number, doubled
+// the time that the pass took.
 var (
-	volumetricsQuery = "SELECT COUNT(*), " + count(inSpan) +
-		", " + count(isSMS) + ", " + count(inSpan+" AND "+isSMS) +
-		", " + count(isEmail) + ", " + count(inSpan+" AND "+isEmail) +
-		", " + count(isSponsored) + ", " + count(inSpan+" AND "+isSponsored) +
-		" FROM userdetails WHERE created_at < ?"
+	groupsQuery         = "SELECT COUNT(*), " + count(isSMS) + ", " + count(isEmail) + ", " + count(isSponsored) + " FROM userdetails WHERE "
+	groupsBeforeQuery   = groupsQuery + "created_at < ?"
+	groupsInSpanQuery   = groupsQuery + inSpan
 	completionRateQuery = "SELECT " + count(isSMS) + ", " + count(isSMS+" AND "+loggedIn) +
 		", " + count(isEmail) + ", " + count(isEmail+" AND "+loggedIn) +
 		", " + count(isSponsored) + ", " + count(isSponsored+" AND "+loggedIn) +
@@ -45,15 +44,13 @@ func (d *DB) Volumetrics(ctx context.Context, p govwifi.Period, day time.Time) (
 		return govwifi.Volumetrics{}, err
 	}
 	v := govwifi.Volumetrics{Period: p, MetricName: govwifi.VolumetricsMetric}
-	var args []any
-	for range 4 {
-		args = append(args, span.From, span.To)
-	}
-	err = d.row(ctx, volumetricsQuery, append(args, day),
-		&v.Cumulative, &v.PeriodBefore, &v.SMSCumulative, &v.SMSPeriodBefore,
-		&v.EmailCumulative, &v.EmailPeriodBefore, &v.SponsoredCumulative, &v.SponsoredPeriodBefore)
+	err = d.row(ctx, groupsBeforeQuery, []any{day}, &v.Cumulative, &v.SMSCumulative, &v.EmailCumulative, &v.SponsoredCumulative)
 	if err != nil {
-		return govwifi.Volumetrics{}, fmt.Errorf("read volumetrics: %w", err)
+		return govwifi.Volumetrics{}, fmt.Errorf("count all sign-ups: %w", err)
+	}
+	err = d.row(ctx, groupsInSpanQuery, []any{span.From, span.To}, &v.PeriodBefore, &v.SMSPeriodBefore, &v.EmailPeriodBefore, &v.SponsoredPeriodBefore)
+	if err != nil {
+		return govwifi.Volumetrics{}, fmt.Errorf("count the sign-ups of a %s: %w", p, err)
 	}
 	return v, nil
 }
