@@ -67,6 +67,8 @@ const (
 
 // Delivery is what the queue knows of the attempt that a handler is running.
 type Delivery struct {
+	// Key is the job's, for lines about the attempt.
+	Key string
 	// First says that no earlier attempt can have sent the job's message.
 	First bool
 	// Last says that the job is archived if this attempt fails.

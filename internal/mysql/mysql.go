@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	driver "github.com/go-sql-driver/mysql"
@@ -38,6 +39,9 @@ type Config struct {
 	// Words make the passwords of new users. Whoever creates none, as `worker
 	// migrate`, may leave it out; a new user then fails with an error.
 	Words govwifi.Words
+	// Log is told at level debug whether a user was found or created, by the trace of
+	// the context and with no contact; nil means nobody is.
+	Log *slog.Logger
 	// Now is the clock that dates new users; nil means time.Now.
 	Now func() time.Time
 	// Rand is what usernames and passwords are drawn from; nil means crypto/rand.
@@ -73,6 +77,7 @@ type DB struct {
 	sql    *sql.DB
 	config *driver.Config
 	words  govwifi.Words
+	log    *slog.Logger
 	now    func() time.Time
 	random io.Reader
 }
@@ -93,7 +98,10 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	pool.SetMaxIdleConns(conns)
 	pool.SetConnMaxLifetime(maxLifetime)
 	pool.SetConnMaxIdleTime(maxIdleTime)
-	db := &DB{sql: pool, config: config, words: c.Words, now: c.Now, random: c.Rand}
+	db := &DB{sql: pool, config: config, words: c.Words, log: c.Log, now: c.Now, random: c.Rand}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
 	if db.now == nil {
 		db.now = time.Now
 	}

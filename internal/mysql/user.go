@@ -53,14 +53,20 @@ func (d *DB) FindOrCreate(ctx context.Context, contact, sponsor govwifi.Contact)
 // which: so it looks, rather than read the message.
 func (d *DB) findOrCreate(ctx context.Context, contact, sponsor govwifi.Contact) (govwifi.User, error) {
 	user, err := d.find(ctx, contact)
+	line := "user found"
 	for draw := 0; errors.Is(err, govwifi.ErrNotFound); draw++ {
 		if draw == maxDraws {
 			return govwifi.User{}, fmt.Errorf("no free username in %d draws", maxDraws)
 		}
+		line = "user created"
 		user, err = d.create(ctx, contact, sponsor)
 		if number(err) == duplicateEntry {
+			line = "user found"
 			user, err = d.claimant(ctx, contact)
 		}
+	}
+	if err == nil {
+		d.log.DebugContext(ctx, line)
 	}
 	return user, err
 }

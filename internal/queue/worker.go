@@ -36,7 +36,8 @@ type WorkerConfig struct {
 	// DrainTimeout is how long running jobs may go on after Run's context ends.
 	// Whoever is not done by then is cancelled and tried again elsewhere.
 	DrainTimeout time.Duration
-	// Log gets asynq's own words.
+	// Log gets asynq's own words, and a line for each job that is taken (debug): the
+	// only trace of a job whose worker is killed.
 	Log *slog.Logger
 	// Observe is told of every attempt, from many goroutines at once.
 	Observe func(context.Context, Attempt)
@@ -180,7 +181,8 @@ func (w *Worker) attempt(ctx context.Context, task *asynq.Task) error {
 
 	// A job that nobody's event began, such as a tick, begins a trail of its own.
 	ctx = job.WithTrace(ctx, cmp.Or(task.Headers()[headerTrace], key))
-	ctx = job.WithDelivery(ctx, job.Delivery{Last: worn, Queue: job.Queue(queue)})
+	ctx = job.WithDelivery(ctx, job.Delivery{Key: key, Last: worn, Queue: job.Queue(queue)})
+	w.config.Log.DebugContext(ctx, "taken", "job", r.spec.Name, "key", key, "attempt", retried+1, "wait", age.Round(time.Millisecond))
 	result := w.underClaim(ctx, newClaim(queue, key, retried, task.Headers()), func() result {
 		return outcomeOf(w.run(ctx, r, task, retried == 0 && !replayed), retried, worn)
 	})

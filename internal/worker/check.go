@@ -33,7 +33,7 @@ func Check(ctx context.Context, c Config, out io.Writer) error {
 	r := &checks{out: out}
 	r.try(ctx, "Redis", "check REDIS_URL, and that Redis runs, is not full and may be reached from here", p.jobs.Ready)
 	r.try(ctx, "MySQL", "check the DB_ variables, and that the database may be reached from here", func(ctx context.Context) error {
-		return p.openDB(ctx, c.Database)
+		return p.openDB(ctx, c.Database, nil)
 	})
 	if p.db == nil {
 		r.skip("schema", "not looked at, as MySQL is not there")

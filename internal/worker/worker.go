@@ -45,7 +45,7 @@ func Serve(ctx context.Context, c Config, admin net.Listener, log *slog.Logger) 
 		return err
 	}
 	defer parts.close()
-	if err := parts.openDB(ctx, c.Database); err != nil {
+	if err := parts.openDB(ctx, c.Database, log); err != nil {
 		return err
 	}
 	if err := parts.db.CheckSchema(ctx); err != nil {
@@ -120,8 +120,12 @@ func (n Notify) config(metrics telemetry.Notify) notify.Config {
 		ReplyTo: map[govwifi.ReplyTo]string{govwifi.DoNotReply: n.DoNotReply, govwifi.SupportReply: n.SupportReply}}
 }
 
-func (p *parts) openDB(ctx context.Context, d Database) (err error) {
-	p.db, err = mysql.Open(ctx, d.config(p.words))
+func (p *parts) openDB(ctx context.Context, d Database, log *slog.Logger) (err error) {
+	config := d.config(p.words)
+	if log != nil {
+		config.Log = telemetry.WithContext(log, telemetry.KeyAttr, func(ctx context.Context) string { return job.DeliveryFrom(ctx).Key })
+	}
+	p.db, err = mysql.Open(ctx, config)
 	return err
 }
 
@@ -156,8 +160,8 @@ func (c Config) worker(p *parts, log *slog.Logger) *queue.Worker {
 	queue.Handle(w, job.SignupEmailHandler{AllowList: p.allow, Users: p.db, Messages: once, Judge: judge, Now: time.Now}.Handle)
 	queue.Handle(w, job.SignupSMSHandler{TextAnswerer: text}.Handle)
 	queue.Handle(w, job.HelpSMSHandler{TextAnswerer: text}.Handle)
-	queue.Handle(w, job.SponsorBatchHandler{AllowList: p.allow, Mail: p.store, Guests: guests, Tally: p.tally, Jobs: p.jobs, Judge: judge}.Handle)
-	queue.Handle(w, job.SponsorInviteHandler{Users: p.db, Messages: once, Tally: p.tally, Jobs: p.jobs, Log: log}.Handle)
+	queue.Handle(w, job.SponsorBatchHandler{AllowList: p.allow, Mail: p.store, Guests: guests, Tally: p.tally, Jobs: announced{p.jobs, log}, Judge: judge}.Handle)
+	queue.Handle(w, job.SponsorInviteHandler{Users: p.db, Messages: once, Tally: p.tally, Jobs: announced{p.jobs, log}, Log: log}.Handle)
 	queue.Handle(w, job.SponsorReceiptHandler{Tally: p.tally, Messages: once}.Handle)
 	c.maintenance(w, p, once, log)
 	c.recovery(w, p, log)
@@ -176,6 +180,22 @@ func refusals(metrics telemetry.Metrics) telemetry.Refusals {
 
 func (p *parts) countRefusal(jobName string, why govwifi.Refusal) {
 	p.refused.Count(jobName, string(why))
+}
+
+// announced writes a line (debug) for each job that comes of another, as ingest does for
+// each that comes of a webhook: a batch's guests can be followed from the moment they wait.
+type announced struct {
+	*queue.Client
+	log *slog.Logger
+}
+
+// Enqueue is the client's own, with the line.
+func (a announced) Enqueue(ctx context.Context, j job.Job) error {
+	if err := a.Client.Enqueue(ctx, j); err != nil {
+		return err
+	}
+	a.log.DebugContext(ctx, "queued", "job", j.Spec().Name, telemetry.KeyAttr, j.Key(), "about", j.Label())
+	return nil
 }
 
 // classes gives each queue its class of the message budget.
