@@ -85,11 +85,20 @@ func TestFaults(t *testing.T) {
 			want:  []string{"internal/worker → github.com/hibiken/asynq: asynq's words"},
 		},
 		"asynqmon is not asynq": {
-			files: map[string]string{"internal/sandbox/console.go": "github.com/hibiken/asynqmon"},
+			files: map[string]string{"internal/sandbox/console/console.go": "github.com/hibiken/asynqmon"},
 		},
 		"major version of what is owned": {
 			files: map[string]string{"internal/worker/admin.go": "github.com/labstack/echo/v5/middleware"},
 			want:  []string{"internal/worker → github.com/labstack/echo/v5/middleware: HTTP routes are ingest's"},
+		},
+		"mail and RADIUS in a service": {
+			files: map[string]string{"cmd/worker/main.go": "internal/worker", "internal/worker/run.go": "layeh.com/radius/rfc2865 github.com/emersion/go-smtp"},
+			want: []string{
+				"cmd/worker → internal/worker → github.com/emersion/go-smtp: " + sandboxReason,
+				"cmd/worker → internal/worker → layeh.com/radius/rfc2865: " + sandboxReason,
+				"internal/worker → github.com/emersion/go-smtp: mail is taken by Amazon SES",
+				"internal/worker → layeh.com/radius/rfc2865: GovWifi's RADIUS",
+			},
 		},
 		"miniredis in a test": {
 			files: map[string]string{"internal/queue/queue_test.go": "github.com/alicebob/miniredis/v2"},

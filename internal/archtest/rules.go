@@ -68,6 +68,9 @@ const (
 	sandboxReason = "embedded servers weigh 70 MB and are no substitute for the real ones: only the sandbox links them, and tests use internal/testenv"
 )
 
+// triedOnly is what the sandbox alone links, to be tried on.
+var triedOnly = []string{"internal/sandbox", "github.com/dolthub", "github.com/alicebob/miniredis", "github.com/hibiken/asynqmon", "layeh.com/radius", "github.com/emersion"}
+
 // house is the design as a table: cmd → services → adapters → job → govwifi.
 var house = rules{
 	rooms: map[string]room{
@@ -88,8 +91,23 @@ var house = rules{
 		"internal/scheduler": {may: []string{"internal/job", "internal/queue", "internal/telemetry"},
 			reason: "the scheduler decides what is due and enqueues it: the worker does the work"},
 		"internal/sandbox": {may: []string{"internal/govwifi", "internal/ingest", "internal/job", "internal/notify/notifytest",
-			"internal/outside", "internal/process", "internal/queue", "internal/s3/s3test", "internal/scheduler", "internal/sns", "internal/telemetry", "internal/worker"},
+			"internal/outside", "internal/process", "internal/queue", "internal/s3/s3test", "internal/scheduler", "internal/sns", "internal/telemetry", "internal/worker",
+			"internal/sandbox/console", "internal/sandbox/people", "internal/sandbox/post", "internal/sandbox/smtpd", "internal/sandbox/trail",
+			"internal/sandbox/trouble", "internal/sandbox/wifi", "internal/sandbox/year"},
 			reason: "the sandbox runs the services as they are, against stand-ins: it does not replace their adapters"},
+		"internal/sandbox/console": {may: []string{"internal/govwifi", "internal/job", "internal/notify/notifytest", "internal/outside", "internal/queue",
+			"internal/sandbox/people", "internal/sandbox/post", "internal/sandbox/trail", "internal/sandbox/trouble", "internal/sandbox/wifi",
+			"internal/sandbox/year", "internal/telemetry"},
+			reason: "the page shows and moves what others are: it starts no service and speaks to no database"},
+		"internal/sandbox/people": {may: []string{"internal/govwifi"}, reason: "the table as GovWifi's other services see it: they know nothing of this one"},
+		"internal/sandbox/post":   {may: []string{"internal/outside"}, reason: "people write to the world outside, which speaks to the service"},
+		"internal/sandbox/smtpd":  {reason: "it takes mail and hands it on: what becomes of it is not its business"},
+		"internal/sandbox/trail":  {may: []string{"internal/govwifi"}, outside: nothing, reason: "the way of a message is read from log lines, as an operator reads it: a trail that asks the services would be another thing"},
+		"internal/sandbox/trouble": {may: []string{"internal/notify/notifytest", "internal/s3/s3test"},
+			reason: "it breaks what is around the service, never the service"},
+		"internal/sandbox/wifi": {reason: "the building knows RADIUS and a table of users, not who fills it"},
+		"internal/sandbox/year": {may: []string{"internal/govwifi", "internal/job", "internal/s3/s3test"},
+			reason: "the figures are what the service's jobs published: it queues them and counts nothing itself"},
 
 		"internal/queue":       {may: []string{"internal/govwifi", "internal/job"}, reason: adapterReason},
 		"internal/mysql":       {may: []string{"internal/govwifi"}, reason: adapterReason},
@@ -127,28 +145,35 @@ var house = rules{
 	owned: []owned{
 		{target: "github.com/labstack/echo", owners: []string{"internal/ingest"}, reason: "HTTP routes are ingest's"},
 		{target: "github.com/hibiken/asynq", owners: []string{"internal/queue"}, tests: true, reason: "asynq's words and faults stay in internal/queue"},
-		{target: "github.com/hibiken/asynqmon", owners: []string{"internal/sandbox"}, reason: "the dashboard has no login: it is never part of a service"},
+		{target: "github.com/hibiken/asynqmon", owners: []string{"internal/sandbox/console"}, reason: "the dashboard has no login: it is never part of a service"},
 		{target: "github.com/redis/go-redis", owners: []string{"internal/fleet", "internal/queue"}, tests: true,
 			reason: "what is kept in Redis is known to internal/queue and internal/fleet alone"},
-		{target: "database/sql", owners: []string{"internal/mysql", "internal/testenv"}, tests: true, reason: "SQL is spoken in internal/mysql alone"},
-		{target: "github.com/go-sql-driver/mysql", owners: []string{"internal/mysql", "internal/testenv"}, tests: true, reason: "SQL is spoken in internal/mysql alone"},
+		{target: "database/sql", owners: []string{"internal/mysql", "internal/sandbox/people", "internal/testenv"}, tests: true,
+			reason: "SQL is spoken in internal/mysql alone"},
+		{target: "github.com/go-sql-driver/mysql", owners: []string{"internal/mysql", "internal/sandbox/people", "internal/testenv"}, tests: true,
+			reason: "SQL is spoken in internal/mysql alone"},
 		{target: "github.com/golang-migrate/migrate", owners: []string{"internal/mysql"}, reason: "SQL is spoken in internal/mysql alone"},
 		{target: "github.com/aws", owners: []string{"internal/s3"}, tests: true, reason: "AWS is spoken to in internal/s3 alone"},
 		{target: "github.com/getsentry/sentry-go", owners: []string{"internal/telemetry"}, reason: "what leaves for Sentry is masked in internal/telemetry: nothing else may send there"},
 		{target: "github.com/alicebob/miniredis", owners: []string{"internal/sandbox"}, reason: sandboxReason},
 		{target: "github.com/dolthub", owners: []string{"internal/sandbox"}, reason: sandboxReason},
 		{target: "internal/measure", owners: []string{"internal/measure/table"}, tests: true, reason: "it is for benchmarks"},
+		{target: "layeh.com/radius", owners: []string{"internal/sandbox/wifi"}, reason: "GovWifi's RADIUS is a service of its own: ours is for trying credentials"},
+		{target: "github.com/emersion", owners: []string{"internal/sandbox/smtpd"}, reason: "mail is taken by Amazon SES: ours is for trying"},
 		{target: "internal/testenv", tests: true, reason: "it starts servers and fails tests: for _test.go files only"},
-		{target: "internal/outside", owners: []string{"internal/sandbox", "internal/standins"}, tests: true, reason: "a stand-in has no place in a service"},
-		{target: "internal/notify/notifytest", owners: []string{"internal/sandbox", "internal/standins"}, tests: true, reason: "a stand-in has no place in a service"},
-		{target: "internal/s3/s3test", owners: []string{"internal/outside", "internal/sandbox", "internal/standins"}, tests: true, reason: "a stand-in has no place in a service"},
+		{target: "internal/outside", owners: []string{"internal/sandbox", "internal/sandbox/console", "internal/sandbox/post", "internal/standins"}, tests: true, reason: "a stand-in has no place in a service"},
+		{target: "internal/notify/notifytest", owners: []string{"internal/sandbox", "internal/sandbox/console", "internal/sandbox/trouble", "internal/standins"}, tests: true, reason: "a stand-in has no place in a service"},
+		{target: "internal/s3/s3test", owners: []string{"internal/outside", "internal/sandbox", "internal/sandbox/trouble", "internal/sandbox/year", "internal/standins"}, tests: true, reason: "a stand-in has no place in a service"},
 	},
 	unreachable: []ban{
+		{from: "cmd/ingest", reason: sandboxReason, targets: triedOnly},
+		{from: "cmd/scheduler", reason: sandboxReason, targets: triedOnly},
+		{from: "cmd/standins", reason: sandboxReason, targets: triedOnly},
 		{from: "cmd/ingest", reason: "ingest judges and enqueues: it must work while MySQL, Notify and S3 do not",
 			targets: []string{"database/sql", "internal/mysql", "internal/notify", "internal/s3", "github.com/go-sql-driver", "github.com/aws"}},
 		{from: "cmd/scheduler", reason: "the scheduler enqueues: it must work while MySQL, Notify and S3 do not",
 			targets: []string{"database/sql", "internal/mysql", "internal/notify", "internal/s3", "github.com/go-sql-driver", "github.com/aws"}},
-		{from: "cmd/worker", reason: sandboxReason, targets: []string{"internal/sandbox", "github.com/dolthub", "github.com/alicebob/miniredis"}},
+		{from: "cmd/worker", reason: sandboxReason, targets: triedOnly},
 	},
 	bannedNames: []string{"app", "common", "core", "helper", "helpers", "misc", "model", "models", "shared", "util", "utils"},
 }

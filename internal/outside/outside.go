@@ -82,6 +82,11 @@ type Event struct {
 // Mail is how SES announces a mail: raw is stored in S3, and the notice of it,
 // signed by SNS, becomes the event. Verdicts default to PASS.
 func (w *World) Mail(raw []byte, recipient string, verdicts map[string]string) (Event, error) {
+	return w.MailTo(raw, []string{recipient}, verdicts)
+}
+
+// MailTo is Mail to several of the service's addresses, which SES announces once.
+func (w *World) MailTo(raw []byte, recipients []string, verdicts map[string]string) (Event, error) {
 	message, err := mail.ReadMessage(bytes.NewReader(raw))
 	if err != nil {
 		return Event{}, fmt.Errorf("read the mail's headers: %w", err)
@@ -89,10 +94,10 @@ func (w *World) Mail(raw []byte, recipient string, verdicts map[string]string) (
 	random := make([]byte, 20)
 	_, _ = rand.Read(random) // never fails
 	id := hex.EncodeToString(random)
-	w.S3.Put(MailBucket, s3test.Object{Key: id, Body: asStored(id, raw, message.Header, recipient, verdicts)})
+	w.S3.Put(MailBucket, s3test.Object{Key: id, Body: asStored(id, raw, message.Header, recipients[0], verdicts)})
 	envelope, err := sns.Sign(sns.Envelope{
 		Type: sns.Notification, MessageID: uuid.NewString(), TopicARN: Topic,
-		Message: notice(id, message.Header, recipient, verdicts), Timestamp: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		Message: notice(id, message.Header, recipients, verdicts), Timestamp: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		SignatureVersion: "1", SigningCertURL: "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-sandbox.pem",
 	}, w.key)
 	if err != nil {
@@ -128,9 +133,9 @@ func asStored(id string, raw []byte, header mail.Header, recipient string, verdi
 }
 
 // notice is SES's receipt notification (docs/facts.md, C5).
-func notice(id string, header mail.Header, recipient string, verdicts map[string]string) string {
+func notice(id string, header mail.Header, recipients []string, verdicts map[string]string) string {
 	receipt := map[string]any{
-		"recipients": []string{recipient},
+		"recipients": recipients,
 		"action":     map[string]string{"type": "S3", "bucketName": MailBucket, "objectKey": id},
 	}
 	for _, name := range []string{"spam", "virus", "spf", "dkim", "dmarc"} {
