@@ -11,25 +11,10 @@ import (
 	"github.com/govwifi/user-signup/internal/notify/notifytest"
 )
 
-// browse opens a headless Chromium until the test ends, or for a minute.
-func browse(t *testing.T) context.Context {
-	t.Helper()
-	// Without Chromium's own sandbox, which root may not use: it sees our pages only, as no
-	// name is resolved (asynqmon would fetch fonts from the internet).
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.WindowSize(1600, 1000),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"))
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // An operator opens the dashboard while Notify refuses: the job is found with its reason,
 // nobody's number is shown, and once all is well it is run again and gone.
 func TestReplayInTheDashboard(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.Notify.Play(notifytest.Always(notifytest.Fault{Status: 400, Error: "ValidationError", Message: "phone_number Not enough digits"}))
 	if status, err := s.World.Deliver(t.Context(), s.World.Text("447700900123", "Go")); status != 200 || err != nil {

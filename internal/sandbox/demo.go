@@ -11,6 +11,7 @@ import (
 	"github.com/govwifi/user-signup/internal/govwifi"
 	"github.com/govwifi/user-signup/internal/notify/notifytest"
 	"github.com/govwifi/user-signup/internal/outside"
+	"github.com/govwifi/user-signup/internal/sandbox/post"
 )
 
 // demoTimeout is how long the demo waits for all messages of one journey.
@@ -19,8 +20,10 @@ const demoTimeout = 30 * time.Second
 // journey is one thing that a person does, and who must hear from us because of it.
 type journey struct {
 	title string
-	event func(*outside.World) (outside.Event, error)
-	wants []expected
+	// phone and mailbox are the person's.
+	phone, mailbox string
+	send           func(context.Context, *post.Office) (post.Letter, error)
+	wants          []expected
 }
 
 // expected is a message that must arrive.
@@ -29,28 +32,37 @@ type expected struct {
 	template govwifi.Template
 }
 
+const (
+	jo      = "Jo Smith <jo.smith@dept.gov.uk>"
+	visitor = "07700 900123"
+)
+
 func journeys() []journey {
 	return []journey{
-		{"Jo, who works in a department, mails signup@", func(w *outside.World) (outside.Event, error) {
-			to := "signup@wifi.service.gov.uk"
-			return w.Mail(outside.PlainMail("Jo Smith <jo.smith@dept.gov.uk>", to, "wifi", ""), to, nil)
-		}, []expected{{"jo.smith@dept.gov.uk", govwifi.SelfSignupCredentialsEmail}}},
-		{"A visitor texts “Go”", func(w *outside.World) (outside.Event, error) {
-			return w.Text("447700900123", "Go"), nil
-		}, []expected{{"+447700900123", govwifi.CredentialsSMS}}},
-		{"Another cannot get a laptop to work and texts “Windows 11”", func(w *outside.World) (outside.Event, error) {
-			return w.Text("447700900456", "Windows 11"), nil
-		}, []expected{{"+447700900456", govwifi.DeviceHelpWindowsSMS}}},
-		{"Jo mails a list of guests to sponsor@", func(w *outside.World) (outside.Event, error) {
-			to := "sponsor@wifi.service.gov.uk"
-			return w.Mail(outside.PlainMail("Jo Smith <jo.smith@dept.gov.uk>", to, "Guests on Monday",
-				"Please let these people in:\r\n\r\n  ada@example.com\r\n  Grace <grace@example.org>\r\n  07700 900789\r\n\r\n-- \r\nJo Smith, jo.smith@dept.gov.uk"), to, nil)
-		}, []expected{
-			{"ada@example.com", govwifi.SponsorCredentialsEmail},
-			{"grace@example.org", govwifi.SponsorCredentialsEmail},
-			{"+447700900789", govwifi.CredentialsSMS},
-			{"jo.smith@dept.gov.uk", govwifi.SponsorConfirmationPlural},
-		}},
+		{"Jo, who works in a department, mails signup@", visitor, jo, mailed("signup@wifi.service.gov.uk", "wifi", ""),
+			[]expected{{"jo.smith@dept.gov.uk", govwifi.SelfSignupCredentialsEmail}}},
+		{"A visitor texts “Go”", visitor, jo, texted(visitor, "Go"),
+			[]expected{{"+447700900123", govwifi.CredentialsSMS}}},
+		{"Another cannot get a laptop to work and texts “Windows 11”", "07700 900456", jo, texted("07700 900456", "Windows 11"),
+			[]expected{{"+447700900456", govwifi.DeviceHelpWindowsSMS}}},
+		{"Jo mails a list of guests to sponsor@", visitor, jo, mailed("sponsor@wifi.service.gov.uk", "Guests on Monday",
+			"Please let these people in:\r\n\r\n  ada@example.com\r\n  Grace <grace@example.org>\r\n  07700 900789\r\n\r\n-- \r\nJo Smith, jo.smith@dept.gov.uk"),
+			[]expected{
+				{"ada@example.com", govwifi.SponsorCredentialsEmail},
+				{"grace@example.org", govwifi.SponsorCredentialsEmail},
+				{"+447700900789", govwifi.CredentialsSMS},
+				{"jo.smith@dept.gov.uk", govwifi.SponsorConfirmationPlural},
+			}},
+	}
+}
+
+func texted(from, text string) func(context.Context, *post.Office) (post.Letter, error) {
+	return func(ctx context.Context, o *post.Office) (post.Letter, error) { return o.Text(ctx, from, text) }
+}
+
+func mailed(to, subject, text string) func(context.Context, *post.Office) (post.Letter, error) {
+	return func(ctx context.Context, o *post.Office) (post.Letter, error) {
+		return o.Mail(ctx, outside.PlainMail(jo, to, subject, text), jo, []string{to})
 	}
 }
 
@@ -62,16 +74,12 @@ var ErrMissing = errors.New("not every message arrived")
 func (s *Sandbox) Demo(ctx context.Context, out io.Writer) error {
 	for _, j := range journeys() {
 		printf(out, "\n▶ %s\n", j.title)
-		event, err := j.event(s.World)
-		if err != nil {
-			return err
-		}
 		started := time.Now()
-		status, err := s.World.Deliver(ctx, event)
+		letter, err := j.send(ctx, s.Post)
 		if err != nil {
 			return err
 		}
-		printf(out, "  the webhook was answered with %d after %s\n", status, time.Since(started).Round(100*time.Microsecond))
+		printf(out, "  the webhook was answered with %d after %s\n", letter.Status, time.Since(started).Round(100*time.Microsecond))
 		if err := s.await(ctx, j.wants, started, out); err != nil {
 			return err
 		}

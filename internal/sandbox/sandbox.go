@@ -1,6 +1,6 @@
-// Package sandbox is the whole service in one process, with nothing to install:
-// ingest, worker and scheduler as they run in production, on an embedded Redis and
-// MySQL, with stand-ins for GOV.UK Notify, S3 and SNS. No production binary links it.
+// Package sandbox is the whole service at one command, with nothing to install: ingest,
+// worker and scheduler as they run in production, on an embedded Redis and MySQL, with
+// stand-ins for GOV.UK Notify, S3 and SNS. No production binary links it.
 package sandbox
 
 import (
@@ -14,52 +14,64 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/govwifi/user-signup/internal/ingest"
 	"github.com/govwifi/user-signup/internal/notify/notifytest"
 	"github.com/govwifi/user-signup/internal/outside"
 	"github.com/govwifi/user-signup/internal/queue"
 	"github.com/govwifi/user-signup/internal/s3/s3test"
-	"github.com/govwifi/user-signup/internal/scheduler"
+	"github.com/govwifi/user-signup/internal/sandbox/console"
+	"github.com/govwifi/user-signup/internal/sandbox/people"
+	"github.com/govwifi/user-signup/internal/sandbox/post"
+	"github.com/govwifi/user-signup/internal/sandbox/trail"
+	"github.com/govwifi/user-signup/internal/sandbox/trouble"
+	"github.com/govwifi/user-signup/internal/sandbox/wifi"
+	"github.com/govwifi/user-signup/internal/sandbox/year"
 	"github.com/govwifi/user-signup/internal/telemetry"
 	"github.com/govwifi/user-signup/internal/worker"
 )
 
 // Config says where the sandbox listens. Everything is on loopback.
 type Config struct {
-	// Ingest and Console are the addresses that people use.
-	Ingest, Console string
-	// Level is the least level that the service logs.
+	// Ingest, Console and Mail are the addresses that people use: webhooks, the page,
+	// and SMTP.
+	Ingest, Console, Mail string
+	// Level is the least level that is written to Log.
 	Level slog.Level
 	// Log takes the service's log lines.
 	Log io.Writer
 }
 
-const (
-	token           = "sandbox-bearer-token"
-	allowListBucket = "govwifi-sandbox-admin"
-	allowListKey    = "signup-allowlist.conf"
-	allowList       = `^[A-Za-z0-9\_\+\.'-]+@([a-zA-Z0-9-]+\.)*(gov\.uk|police\.uk)$`
-)
-
 // Sandbox is the running service with the world around it.
 type Sandbox struct {
 	// World posts mails and texts to the service.
 	World *outside.World
+	// Post is how people write to it.
+	Post *post.Office
 	// Notify is where the service's messages arrive.
 	Notify *notifytest.Server
-	// Console is the console's URL.
-	Console string
+	// Console is the console's URL, Mail the address of its SMTP server.
+	Console, Mail string
 
-	s3     *s3test.Server
-	admins map[string]string
-	group  *errgroup.Group
-	stop   []func()
+	live    *console.Live
+	trail   *trail.Trail
+	s3      *s3test.Server
+	trouble *trouble.Switches
+	worker  *workerProcess
+	admins  map[string]string
+	log     *slog.Logger
+	// lines is the service's log as the trail reads it, and Config.Log besides.
+	lines *slog.Logger
+	group *errgroup.Group
+	stop  []func()
 }
 
 // Start brings everything up and returns when webhooks are answered. The service
 // ends with ctx; then call Wait.
 func Start(ctx context.Context, c Config) (*Sandbox, error) {
-	s := &Sandbox{admins: map[string]string{}}
+	s := &Sandbox{admins: map[string]string{}, live: console.NewLive(), worker: &workerProcess{}}
+	s.trail = trail.New(s.live.Changed)
+	s.log = telemetry.LogConfig{Level: c.Level}.NewLogger(c.Log)
+	forTrail := telemetry.LogConfig{Level: slog.LevelDebug, Format: telemetry.JSON}.NewLogger(s.trail)
+	s.lines = slog.New(slog.NewMultiHandler(s.log.Handler(), forTrail.Handler()))
 	s.group, ctx = errgroup.WithContext(ctx)
 	if err := s.start(ctx, c); err != nil {
 		s.close()
@@ -85,7 +97,7 @@ func (s *Sandbox) start(ctx context.Context, c Config) error {
 	if err := s.startOutside(); err != nil {
 		return err
 	}
-	redisURL, stopRedis, err := startRedis()
+	redisURL, redisText, stopRedis, err := startRedis()
 	if err != nil {
 		return err
 	}
@@ -95,90 +107,62 @@ func (s *Sandbox) start(ctx context.Context, c Config) error {
 		return err
 	}
 	s.stop = append(s.stop, stopMySQL)
+	// The worker's process takes a while to come up, so it begins to before its
+	// schema is there.
+	if err := s.launchWorker(redisText, database); err != nil {
+		return err
+	}
 	if err := worker.Migrate(ctx, worker.MigrateConfig{Log: telemetry.LogConfig{Level: slog.LevelError}, Database: database}); err != nil {
 		return err
 	}
-	log := telemetry.LogConfig{Level: c.Level}.NewLogger(c.Log)
-	queue.LogTo(log)
-	if err := s.startIngest(ctx, c, redisURL, log); err != nil {
+	queue.LogTo(s.log)
+	if err := errors.Join(s.worker.begin(), s.startIngest(ctx, c, redisURL), s.startScheduler(ctx, redisURL), s.startMail(ctx, c.Mail)); err != nil {
 		return err
 	}
-	if err := s.startWorker(ctx, redisURL, database, log); err != nil {
-		return err
-	}
-	if err := s.startScheduler(ctx, redisURL, log); err != nil {
-		return err
-	}
-	return s.startConsole(ctx, c.Console, redisURL)
+	s.group.Go(func() error { return s.watchNotify(ctx) })
+	return s.startConsole(ctx, c.Console, redisURL, database)
 }
 
-// startOutside starts the stand-ins.
-func (s *Sandbox) startOutside() error {
-	var err error
-	if s.s3, err = s3test.Start("127.0.0.1:0"); err != nil {
-		return err
-	}
-	s.stop = append(s.stop, func() { _ = s.s3.Close() })
-	s.s3.Put(allowListBucket, s3test.Object{Key: allowListKey, Body: []byte(allowList)})
-	s.Notify = notifytest.New(notifytest.Config{})
-	stop, err := s.Notify.Listen("127.0.0.1:0")
+// startConsole opens the page, and what only the page needs.
+func (s *Sandbox) startConsole(ctx context.Context, addr string, redisURL queue.URL, database worker.Database) error {
+	table, err := people.Open(database.Hostname, database.Name)
 	if err != nil {
 		return err
 	}
-	s.stop = append(s.stop, stop)
-	s.World, err = outside.New(token, s.s3)
-	return err
-}
-
-func (s *Sandbox) startIngest(ctx context.Context, c Config, redisURL queue.URL, log *slog.Logger) error {
-	public, err := net.Listen("tcp", c.Ingest)
+	s.stop = append(s.stop, func() { _ = table.Close() })
+	radius, err := wifi.Listen("127.0.0.1:0", table, s.log)
 	if err != nil {
-		return fmt.Errorf("listen for webhooks: %w (is another sandbox running?)", err)
+		return err
 	}
-	admin, err := s.admin("ingest")
+	s.group.Go(func() error { return radius.Serve(ctx) })
+	rdb := redisURL.Connect(queue.Patient)
+	s.stop = append(s.stop, func() { _ = rdb.Close() })
+	jobs := queue.NewClient(rdb, nil)
+	figures := year.New(year.Config{Table: table, Jobs: jobs, Objects: s.s3, Today: time.Now().UTC().Truncate(24 * time.Hour), Changed: s.live.Changed})
+	s.group.Go(func() error { return figures.Run(ctx) })
+	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return errors.Join(err, public.Close())
+		return fmt.Errorf("listen for the console: %w (is another sandbox running?)", err)
 	}
-	config := ingest.Config{RedisURL: redisURL, Tokens: ingest.Tokens{token}, VerifySNS: true, Topics: []string{outside.Topic},
-		Certificate: ingest.CertificateFile{Certificate: s.World.Certificate}}
-	s.World.Ingest = "http://" + public.Addr().String()
-	s.group.Go(func() error { return ingest.Serve(ctx, config, ingest.Listeners{Public: public, Admin: admin}, log) })
+	s.Console = "http://" + listener.Addr().String()
+	page := console.New(console.Config{Live: s.live, Post: s.Post, Trail: s.trail, Notify: s.Notify, Jobs: jobs, Redis: redisURL,
+		Trouble: s.trouble, People: table, Wifi: radius, Year: figures, Ingest: s.World.Ingest, Mail: s.Mail, Admins: s.admins, Log: s.log})
+	s.stop = append(s.stop, page.Close)
+	s.group.Go(func() error { return page.Serve(ctx, listener) })
 	return nil
 }
 
-func (s *Sandbox) startWorker(ctx context.Context, redisURL queue.URL, database worker.Database, log *slog.Logger) error {
-	admin, err := s.admin("worker")
-	if err != nil {
-		return err
+// watchNotify tells the trail of each message that GOV.UK Notify accepts.
+func (s *Sandbox) watchNotify(ctx context.Context) error {
+	for seen := 0; ; {
+		accepted, err := s.Notify.Wait(ctx, seen+1)
+		if err != nil {
+			return nil // the end: nobody else waits
+		}
+		for _, m := range accepted[seen:] {
+			s.trail.Accepted(m.Reference, m.Template, m.To, m.At)
+		}
+		seen = len(accepted)
+		s.live.Changed()
 	}
-	config := worker.Config{
-		RedisURL: redisURL, Database: database, Concurrency: 8, ShutdownTimeout: 10 * time.Second,
-		Notify: worker.Notify{APIKey: s.Notify.Key(), BaseURL: s.Notify.URL(), MessagesPerMinute: 2400,
-			DoNotReply: notifytest.DoNotReplyID, SupportReply: notifytest.SupportReplyID},
-		S3: worker.S3{Region: "eu-west-2", MailRegion: "eu-west-1", Endpoint: s.s3.URL, UsePathStyle: true,
-			AccessKeyID: s3test.AccessKeyID, SecretAccessKey: s3test.SecretAccessKey,
-			AllowListBucket: allowListBucket, AllowListKey: allowListKey},
-		Verdicts: worker.Verdicts{VerdictPolicy: "enforce"},
-	}
-	s.group.Go(func() error { return worker.Serve(ctx, config, admin, log) })
-	return nil
-}
-
-func (s *Sandbox) startScheduler(ctx context.Context, redisURL queue.URL, log *slog.Logger) error {
-	admin, err := s.admin("scheduler")
-	if err != nil {
-		return err
-	}
-	s.group.Go(func() error { return scheduler.Serve(ctx, scheduler.Config{RedisURL: redisURL}, admin, log) })
-	return nil
-}
-
-// admin opens an admin listener and notes where it is.
-func (s *Sandbox) admin(name string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for the admin of %s: %w", name, err)
-	}
-	s.admins[name] = "http://" + listener.Addr().String()
-	return listener, nil
 }
