@@ -1,13 +1,16 @@
 # Needs Go, make and a POSIX shell. `make help` lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint build bench chaos images up down smoke release vuln
+.PHONY: help run demo test lint build bench chaos images up down smoke release vuln
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
 run: ## Run the whole service on this machine, with stand-ins for AWS and GOV.UK Notify
 	go run ./cmd/sandbox
+
+demo: ## Run the sandbox and play its journeys on the page, to watch or to record
+	go run ./cmd/sandbox -tour
 
 test: ## Run every test on a real Redis and MariaDB, which it brings
 	@scripts/with-services scripts/test
