@@ -14,12 +14,30 @@ import (
 	"github.com/govwifi/user-signup/internal/job"
 )
 
+// inspector is asynq's. It sees a queue only if a set names it.
+func (c *Client) inspector(ctx context.Context) *asynq.Inspector {
+	c.publish(ctx)
+	return asynq.NewInspectorFromRedisClient(c.rdb)
+}
+
+// publish names our queues in that set. asynq's client does so once in a process's life,
+// so in a Redis that lost its data meanwhile neither the dashboard nor an inspector would
+// see the jobs. A Redis that takes no writes may be inspected all the same.
+func (c *Client) publish(ctx context.Context) {
+	var names []any
+	for _, q := range job.Queues() {
+		names = append(names, string(q))
+	}
+	_ = c.rdb.SAdd(ctx, "asynq:queues", names...).Err()
+}
+
 // Measure tells how many jobs are in each state of each queue, and how long the
 // oldest pending one has waited. A queue that cannot be read is in the error and
 // hides no other; one that was never used is empty. The counts are read one by one
 // instead of through asynq's GetQueueInfo, which samples the memory of jobs each
 // time, and fails altogether where that is barred or one of them is missing.
 func (c *Client) Measure(ctx context.Context, tasks func(queue, state string, n int64), latency func(queue string, d time.Duration)) error {
+	c.publish(ctx)
 	var errs []error
 	for _, q := range job.Queues() {
 		if err := c.measure(ctx, string(q), tasks, latency); err != nil {
@@ -72,7 +90,7 @@ func (c *Client) waited(ctx context.Context, queue, id string) (time.Duration, e
 	if err == nil {
 		return max(0, c.now().Sub(time.Unix(0, nanos))), nil
 	}
-	info, err := asynq.NewInspectorFromRedisClient(c.rdb).GetTaskInfo(queue, id)
+	info, err := c.inspector(ctx).GetTaskInfo(queue, id)
 	if errors.Is(err, asynq.ErrTaskNotFound) {
 		return 0, nil // worked on between the two questions
 	}

@@ -52,6 +52,37 @@ func TestMeasureNothing(t *testing.T) {
 	}
 }
 
+// A Redis that lost its data forgets which queues there are, and asynq's client tells it
+// only once: what is queued afterwards is seen all the same.
+func TestQueuesAfterALoss(t *testing.T) {
+	b := newBench(t)
+	b.enqueue(probe{ID: "before"})
+	lose := func() {
+		t.Helper()
+		if err := b.rdb.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		b.enqueue(probe{ID: "after"})
+	}
+	lose()
+	if state, err := b.client.State(t.Context(), probe{ID: "after"}); state != Open || err != nil {
+		t.Errorf("a queued job is %s, %v", state, err)
+	}
+	lose()
+	if err := b.inspector.ArchiveTask("interactive", "after"); !errors.Is(err, asynq.ErrQueueNotFound) {
+		t.Errorf("asynq sees the queue by itself (%v): this work-around can go", err)
+	}
+	if _, err := readQueues(t, b.client); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.inspector.ArchiveTask("interactive", "after"); err != nil {
+		t.Errorf("the dashboard does not see the queue: %v", err)
+	}
+	if jobs, err := b.client.Archive().List(t.Context(), Selection{}); len(jobs) != 1 || err != nil {
+		t.Errorf("in the archive there are %d jobs, %v", len(jobs), err)
+	}
+}
+
 // The counts are those that asynq itself gives, in every state.
 func TestMeasure(t *testing.T) {
 	b := newBench(t)

@@ -7,6 +7,7 @@
 //   - a lost reply makes our own task a conflict → Client.Enqueue takes it as done
 //   - time-outs are whole seconds, 0 means 30 min → Worker keeps its own deadline
 //   - Start succeeds without Redis → Worker.Run asks first
+//   - a queue is named to Redis once, and not again after a loss → Client.publish
 //   - the mux matches names by prefix → Worker.routes is a map
 package queue
 

@@ -45,7 +45,7 @@ const archivePage = 500
 
 // List returns the selected jobs, queue by queue, the oldest first.
 func (a Archive) List(ctx context.Context, s Selection) ([]GivenUp, error) {
-	inspector := asynq.NewInspectorFromRedisClient(a.client.rdb)
+	inspector := a.client.inspector(ctx)
 	var selected []GivenUp
 	for _, queue := range job.Queues() {
 		for page := 1; ; page++ {

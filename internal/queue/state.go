@@ -26,9 +26,9 @@ const (
 )
 
 // State says where the job with j's key is.
-func (c *Client) State(_ context.Context, j job.Job) (State, error) {
+func (c *Client) State(ctx context.Context, j job.Job) (State, error) {
 	spec := j.Spec()
-	info, err := asynq.NewInspectorFromRedisClient(c.rdb).GetTaskInfo(string(spec.Queue), j.Key())
+	info, err := c.inspector(ctx).GetTaskInfo(string(spec.Queue), j.Key())
 	switch {
 	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
 		return Missing, nil

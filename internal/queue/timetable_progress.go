@@ -32,9 +32,9 @@ type Progress struct {
 
 // Progress looks a job up by its key. It returns ErrGone where the queue does not
 // know it.
-func (c *Client) Progress(_ context.Context, j job.Job) (Progress, error) {
+func (c *Client) Progress(ctx context.Context, j job.Job) (Progress, error) {
 	spec := j.Spec()
-	info, err := asynq.NewInspectorFromRedisClient(c.rdb).GetTaskInfo(string(spec.Queue), j.Key())
+	info, err := c.inspector(ctx).GetTaskInfo(string(spec.Queue), j.Key())
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
 		return Progress{}, ErrGone
 	}
