@@ -52,6 +52,17 @@ func newCommitter(rdb redis.UniversalClient, replicas int) *committer {
 	return &committer{UniversalClient: rdb, replicas: replicas, gathering: map[string][]*script{}}
 }
 
+// Durable is a connection whose scripts count only when so many replicas have what they
+// wrote; with 0 it is the connection itself. A worker notes things one after the other, and
+// in a failover may note the first on a primary that has been replaced and the next on its
+// successor: a guest was not settled and their job done, and the receipt never came.
+func Durable(rdb Conn, replicas int) Conn {
+	if replicas == 0 {
+		return rdb
+	}
+	return newCommitter(rdb, replicas)
+}
+
 // script is one caller's.
 type script struct {
 	ctx  context.Context

@@ -98,7 +98,10 @@ func (s sweeper) batch(ctx context.Context, id string) error {
 }
 
 // guest settles a guest whose job is dead, and enqueues one that got lost. A job
-// that waits or runs will settle its guest itself.
+// that waits or runs will settle its guest itself. One that is done has settled them, but
+// a failover without replicas that are waited for (REDIS_MIN_REPLICAS) may have forgotten
+// that. Such a guest was most likely sent credentials; the word of one who was refused is
+// lost.
 func (s sweeper) guest(ctx context.Context, b govwifi.Batch, guest, left int) (int, error) {
 	invite := job.InviteGuest(b, guest, true)
 	state, err := s.jobs.State(ctx, invite)
@@ -108,6 +111,9 @@ func (s sweeper) guest(ctx context.Context, b govwifi.Batch, guest, left int) (i
 	case state == queue.Dead:
 		s.log.WarnContext(ctx, "a guest whose job is in the archive is settled as refused", "guest", invite.Contact, telemetry.KeyAttr, invite.Key())
 		return s.tally.Settle(ctx, b.ID, guest, true)
+	case state == queue.Finished:
+		s.log.WarnContext(ctx, "a guest whose job is done, but not settled, is settled as sent", "guest", invite.Contact, telemetry.KeyAttr, invite.Key())
+		return s.tally.Settle(ctx, b.ID, guest, false)
 	case state == queue.Missing:
 		s.log.WarnContext(ctx, "a guest whose job is gone is invited again", "guest", invite.Contact, telemetry.KeyAttr, invite.Key())
 		return left, s.jobs.Enqueue(ctx, invite)

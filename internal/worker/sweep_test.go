@@ -12,6 +12,7 @@ import (
 	"github.com/govwifi/user-signup/internal/fleet"
 	"github.com/govwifi/user-signup/internal/govwifi"
 	"github.com/govwifi/user-signup/internal/job"
+	"github.com/govwifi/user-signup/internal/notify/notifytest"
 	"github.com/govwifi/user-signup/internal/queue"
 	"github.com/govwifi/user-signup/internal/testenv"
 )
@@ -19,6 +20,7 @@ import (
 // yard is a batch of three guests in a real Redis, with its invitations enqueued.
 type yard struct {
 	t         *testing.T
+	url       queue.URL
 	rdb       queue.Conn
 	tally     *fleet.Tally
 	jobs      *queue.Client
@@ -36,7 +38,9 @@ func newYard(t *testing.T) *yard {
 	}
 	rdb := u.Connect(queue.Patient)
 	t.Cleanup(func() { _ = rdb.Close() })
-	return furnish(t, rdb)
+	y := furnish(t, rdb)
+	y.url = u
+	return y
 }
 
 func furnish(t *testing.T, rdb queue.Conn) *yard {
@@ -103,6 +107,55 @@ func TestSweepSettlesDeadGuests(t *testing.T) {
 	}
 	if state := y.state(job.SponsorReceipt{BatchID: "ses1"}); state != queue.Open {
 		t.Errorf("the receipt is %s", state)
+	}
+}
+
+// A failover forgot that a guest was settled, but not that their job was done.
+func TestSweepSettlesGuestsWhoseJobIsDone(t *testing.T) {
+	y := newYard(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan queue.Attempt, 3)
+	w := queue.NewWorker(queue.WorkerConfig{Redis: y.rdb, DrainTimeout: time.Second, Log: slog.New(slog.DiscardHandler),
+		Places: map[job.Queue]int{job.Batch: 3}, Observe: func(_ context.Context, a queue.Attempt) { done <- a }})
+	queue.Handle(w, func(context.Context, job.SponsorInvite) error { return nil })
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.Run(ctx) }()
+	for range y.batch.Guests {
+		<-done
+	}
+	cancel() // it has told asynq of all of them when it has drained
+	y.must(<-stopped)
+	y.sweep()
+	outcome, err := y.tally.Outcome(t.Context(), "ses1")
+	y.must(err)
+	if len(outcome.Sent) != 3 {
+		t.Errorf("outcome %+v", outcome)
+	}
+	if state := y.state(job.SponsorReceipt{BatchID: "ses1"}); state != queue.Open {
+		t.Errorf("the receipt is %s", state)
+	}
+}
+
+// With REDIS_MIN_REPLICAS a batch, a settled guest and an enqueued job count only when
+// replicas have them: there are none here.
+func TestNotesOfAWorkerWaitForReplicas(t *testing.T) {
+	y := newYard(t)
+	parts, err := Config{RedisURL: y.url, MinReplicas: 1, Notify: Notify{APIKey: notifytest.DefaultKey}, S3: S3{Region: "eu-west-2"}}.
+		connect(t.Context(), slog.New(slog.DiscardHandler))
+	y.must(err)
+	t.Cleanup(parts.close)
+	for what, note := range map[string]func() error{
+		"open": func() error {
+			_, err := parts.tally.Open(t.Context(), govwifi.Batch{ID: "ses2", Guests: y.batch.Guests})
+			return err
+		},
+		"settle":  func() error { _, err := parts.tally.Settle(t.Context(), y.batch.ID, 0, false); return err },
+		"enqueue": func() error { return parts.jobs.Enqueue(t.Context(), job.SponsorReceipt{BatchID: y.batch.ID}) },
+	} {
+		if err := note(); err == nil || !strings.Contains(err.Error(), "REDIS_MIN_REPLICAS=1") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

@@ -108,9 +108,10 @@ func (c Config) connect(ctx context.Context, log *slog.Logger) (*parts, error) {
 	p.allow = s3.NewAllowList(p.store, s3.AllowListConfig{
 		Bucket: c.S3.AllowListBucket, Key: c.S3.AllowListKey, Now: time.Now, Log: log})
 	p.rdb = c.RedisURL.Connect(queue.Patient)
-	p.jobs = queue.NewClient(p.rdb, c.SealKeys.Sealer)
+	durable := queue.Durable(p.rdb, int(c.MinReplicas))
+	p.jobs = queue.NewClient(durable, c.SealKeys.Sealer)
 	p.guard = fleet.NewGuard(p.rdb, c.SealKeys.Sealer)
-	p.tally = fleet.NewTally(p.rdb, c.SealKeys.Sealer)
+	p.tally = fleet.NewTally(durable, c.SealKeys.Sealer)
 	p.budget = fleet.NewBudget(p.rdb, int(c.Notify.MessagesPerMinute))
 	return p, nil
 }
