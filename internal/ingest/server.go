@@ -71,8 +71,8 @@ func (d *Door) Server() *http.Server {
 	e.Use(d.observe, inPlaces(places), within(cmp.Or(d.bodyTime, bodyTime)))
 	e.GET("/healthcheck", d.health)
 	e.POST("/user-signup/email-notification", d.email)
-	e.POST("/user-signup/sms-notification/notify", d.sms)
-	e.POST("/user-signup/delivery-receipt/notify", d.delivery)
+	e.POST("/user-signup/sms-notification/notify", d.fromNotify(d.sms))
+	e.POST("/user-signup/delivery-receipt/notify", d.fromNotify(d.delivery))
 	return &http.Server{Handler: e, ReadHeaderTimeout: headerTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelDebug)}
 }
