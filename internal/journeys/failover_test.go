@@ -44,6 +44,7 @@ func TestSentinelFailover(t *testing.T) {
 		}
 	}
 	stream(10)
+	h.received(texts) // the worker works: it would not start without a Redis
 	for range 2 {
 		primary := sentinels.Primary()
 		primary.Stop()

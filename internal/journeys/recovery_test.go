@@ -58,14 +58,7 @@ func (h *house) recover(tick string) {
 	h.await("empty queues", func() bool { return idle(h, rdb) })
 }
 
-func idle(h *house, rdb redis.UniversalClient) bool {
-	left := int64(0)
-	for _, q := range job.Queues() {
-		left += rdb.LLen(h.t.Context(), "asynq:{"+string(q)+"}:pending").Val() + rdb.LLen(h.t.Context(), "asynq:{"+string(q)+"}:active").Val() +
-			rdb.ZCard(h.t.Context(), "asynq:{"+string(q)+"}:retry").Val()
-	}
-	return left == 0
-}
+func idle(h *house, rdb redis.UniversalClient) bool { return unfinished(h.t, rdb) == 0 }
 
 // Redis is wiped amid the answers, and the webhooks of some events never came. The two
 // recoveries make everything whole: everybody is answered, nobody twice, and who had no

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/govwifi/user-signup/internal/job"
 	"github.com/govwifi/user-signup/internal/notify/notifytest"
 	"github.com/govwifi/user-signup/internal/outside"
 	"github.com/govwifi/user-signup/internal/s3/s3test"
@@ -180,16 +182,12 @@ func (w *town) received(n int, patience time.Duration) []notifytest.Accepted {
 	return got
 }
 
-// idle waits until no job for people is waiting, running or to be tried again.
+// idle waits until no job is waiting, running or to be tried again.
 func (w *town) idle() {
 	w.Helper()
 	rdb := w.rdb()
 	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		left := int64(0)
-		for _, q := range []string{"interactive", "batch"} {
-			left += rdb.LLen(w.Context(), "asynq:{"+q+"}:pending").Val() + rdb.LLen(w.Context(), "asynq:{"+q+"}:active").Val() +
-				rdb.ZCard(w.Context(), "asynq:{"+q+"}:retry").Val()
-		}
+		left := unfinished(w, rdb)
 		if left == 0 {
 			return
 		}
@@ -197,6 +195,28 @@ func (w *town) idle() {
 			w.Fatalf("%d jobs are still there", left)
 		}
 	}
+}
+
+// unfinished counts the jobs that wait, run or are to be tried again. A job may enqueue
+// others just before it is done, so each queue is counted in one moment, and the queues
+// whose jobs enqueue for others come first.
+func unfinished(tb testing.TB, rdb redis.UniversalClient) (n int64) {
+	tb.Helper()
+	for _, q := range slices.Backward(job.Queues()) {
+		prefix := "asynq:{" + string(q) + "}:"
+		var counts []*redis.IntCmd
+		_, err := rdb.TxPipelined(tb.Context(), func(p redis.Pipeliner) error {
+			counts = append(counts, p.LLen(tb.Context(), prefix+"pending"), p.LLen(tb.Context(), prefix+"active"), p.ZCard(tb.Context(), prefix+"retry"))
+			return nil
+		})
+		if err != nil {
+			return n + 1 // nobody knows, in a failover
+		}
+		for _, c := range counts {
+			n += c.Val()
+		}
+	}
+	return n
 }
 
 // rdb looks into Redis behind the programs' back.
