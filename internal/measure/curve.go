@@ -44,7 +44,7 @@ func (c Curve) Shape() string {
 	case e < 0.85:
 		name = "flatter than linear"
 	}
-	return fmt.Sprintf("%g times the %s cost %.3g times as much (exponent %.2f): %s.", last.X/first.X, c.X, last.Y/first.Y, c.Exponent(), name)
+	return fmt.Sprintf("%.3g times the %s cost %.3g times as much (exponent %.2f): %s.", last.X/first.X, c.X, last.Y/first.Y, c.Exponent(), name)
 }
 
 // Report shows the curve and adds it to the gathered ones.
