@@ -60,7 +60,9 @@ func (a Admin) Serve(ctx context.Context, listener net.Listener) error {
 // drainTime is how long open requests may go on after the context has ended.
 const drainTime = 5 * time.Second
 
-// ServeUntil serves until ctx ends, then lets open requests finish.
+// ServeUntil serves until ctx ends, then lets open requests finish for 5 s and cuts off
+// what is still open. That is no error: whoever got no answer sends again, and to
+// Shutdown even a connection that a browser opened ahead of its need is a request.
 func ServeUntil(ctx context.Context, server *http.Server, listener net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -71,5 +73,9 @@ func ServeUntil(ctx context.Context, server *http.Server, listener net.Listener)
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	return server.Shutdown(drain)
+	err := server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return err
 }
