@@ -36,16 +36,12 @@ func logTo() (*slog.Logger, *bytes.Buffer) {
 // figures are those of docs/facts.md, F2.
 type figures struct{ asked []string }
 
-func (f *figures) Volumetrics(_ context.Context, p govwifi.Period, day time.Time) (govwifi.Volumetrics, error) {
-	f.asked = append(f.asked, "volumetrics "+day.Format(time.DateOnly))
+func (f *figures) Statistics(_ context.Context, p govwifi.Period, day time.Time) (govwifi.Volumetrics, govwifi.CompletionRate, error) {
+	f.asked = append(f.asked, day.Format(time.DateOnly))
 	return govwifi.Volumetrics{Period: p, MetricName: govwifi.VolumetricsMetric, PeriodBefore: 12, Cumulative: 24, SMSPeriodBefore: 2,
-		SMSCumulative: 3, EmailPeriodBefore: 10, EmailCumulative: 21, SponsoredPeriodBefore: 7, SponsoredCumulative: 9}, nil
-}
-
-func (f *figures) CompletionRate(_ context.Context, p govwifi.Period, day time.Time) (govwifi.CompletionRate, error) {
-	f.asked = append(f.asked, "completion "+day.Format(time.DateOnly))
-	return govwifi.CompletionRate{Period: p, MetricName: govwifi.CompletionRateMetric, SMSRegistered: 4, SMSLoggedIn: 2, EmailRegistered: 2,
-		EmailLoggedIn: 1, SponsorRegistered: 2, SponsorLoggedIn: 1}, nil
+			SMSCumulative: 3, EmailPeriodBefore: 10, EmailCumulative: 21, SponsoredPeriodBefore: 7, SponsoredCumulative: 9},
+		govwifi.CompletionRate{Period: p, MetricName: govwifi.CompletionRateMetric, SMSRegistered: 4, SMSLoggedIn: 2, EmailRegistered: 2,
+			EmailLoggedIn: 1, SponsorRegistered: 2, SponsorLoggedIn: 1}, nil
 }
 
 // bucket keeps objects by bucket and key.
@@ -160,7 +156,7 @@ func TestPublishStatisticsNotConfigured(t *testing.T) {
 		off    bool
 		log    []string
 		counts int
-	}{{"", true, []string{s3, pp}, 0}, {"metrics", true, []string{pp}, 2}, {"", false, []string{s3}, 2}} {
+	}{{"", true, []string{s3, pp}, 0}, {"metrics", true, []string{pp}, 1}, {"", false, []string{s3}, 1}} {
 		log, out := logTo()
 		f, objects, p := &figures{}, &bucket{}, &platform{off: c.off}
 		h := PublishStatisticsHandler{Statistics: f, Objects: objects, Bucket: c.bucket, Platform: p, Log: log}

@@ -47,10 +47,9 @@ type Objects interface {
 // is configured. Both overwrite what an earlier attempt published.
 type PublishStatisticsHandler struct {
 	Statistics interface {
-		// Volumetrics counts sign-ups of the period before the day, and up to it.
-		Volumetrics(ctx context.Context, p govwifi.Period, day time.Time) (govwifi.Volumetrics, error)
-		// CompletionRate counts log-ins of those who signed up in the period.
-		CompletionRate(ctx context.Context, p govwifi.Period, day time.Time) (govwifi.CompletionRate, error)
+		// Statistics counts sign-ups of the period before the day and up to it, and
+		// log-ins of those who signed up in the period.
+		Statistics(ctx context.Context, p govwifi.Period, day time.Time) (govwifi.Volumetrics, govwifi.CompletionRate, error)
 	}
 	Objects Objects
 	// Bucket is S3_METRICS_BUCKET; empty means that nothing is stored.
@@ -83,13 +82,9 @@ func (h PublishStatisticsHandler) Handle(ctx context.Context, j PublishStatistic
 	if h.Bucket == "" && !h.Platform.Configured() {
 		return nil
 	}
-	volumetrics, err := h.Statistics.Volumetrics(ctx, j.Period, day)
+	volumetrics, completion, err := h.Statistics.Statistics(ctx, j.Period, day)
 	if err != nil {
-		return fmt.Errorf("count sign-ups: %w", err)
-	}
-	completion, err := h.Statistics.CompletionRate(ctx, j.Period, day)
-	if err != nil {
-		return fmt.Errorf("count log-ins: %w", err)
+		return fmt.Errorf("make statistics: %w", err)
 	}
 	return errors.Join(h.store(ctx, j, volumetrics, completion), h.send(ctx, day, volumetrics, completion))
 }

@@ -151,10 +151,7 @@ func benchStatistics(b *testing.B, w watched) {
 	periods := []govwifi.Period{govwifi.Day, govwifi.Week, govwifi.Month}
 	ours := w.time(b, func() int {
 		for _, p := range periods {
-			if _, err := w.Volumetrics(b.Context(), p, day); err != nil {
-				b.Fatal(err)
-			}
-			if _, err := w.CompletionRate(b.Context(), p, day); err != nil {
+			if _, _, err := w.Statistics(b.Context(), p, day); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -253,10 +250,7 @@ func BenchmarkGrowth(b *testing.B) {
 			c.Points = append(c.Points, measure.Point{X: float64(users), Y: float64(time.Since(began).Microseconds()) / 1000})
 		}
 		took(&statistics, func() error {
-			if _, err := w.Volumetrics(b.Context(), govwifi.Day, date("2026-11-22 00:00:00")); err != nil {
-				return err
-			}
-			_, err := w.CompletionRate(b.Context(), govwifi.Day, date("2026-11-22 00:00:00"))
+			_, _, err := w.Statistics(b.Context(), govwifi.Day, date("2026-11-22 00:00:00"))
 			return err
 		})
 		var each []time.Duration

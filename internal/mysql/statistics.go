@@ -26,48 +26,35 @@ func count(condition string) string { return "COUNT(CASE WHEN " + condition + " 
 // Each query is one pass over a range of the index on created_at. The reads are
 // consistent: they lock nothing. What is asked of all rows and what of a period are two
 // ranges: to ask each row of the table for its time once more, for each number, doubled
-// the time that the pass took.
+// the time that the pass took (docs/decisions/0018-cores.md).
 var (
-	groupsQuery         = "SELECT COUNT(*), " + count(isSMS) + ", " + count(isEmail) + ", " + count(isSponsored) + " FROM userdetails WHERE "
-	groupsBeforeQuery   = groupsQuery + "created_at < ?"
-	groupsInSpanQuery   = groupsQuery + inSpan
-	completionRateQuery = "SELECT " + count(isSMS) + ", " + count(isSMS+" AND "+loggedIn) +
+	allQuery    = "SELECT COUNT(*), " + count(isSMS) + ", " + count(isEmail) + ", " + count(isSponsored) + " FROM userdetails WHERE created_at < ?"
+	periodQuery = "SELECT COUNT(*), " + count(isSMS) + ", " + count(isSMS+" AND "+loggedIn) +
 		", " + count(isEmail) + ", " + count(isEmail+" AND "+loggedIn) +
 		", " + count(isSponsored) + ", " + count(isSponsored+" AND "+loggedIn) +
 		" FROM userdetails WHERE " + inSpan
 )
 
-// Volumetrics counts the sign-ups of the period before the day, and all before it.
-func (d *DB) Volumetrics(ctx context.Context, p govwifi.Period, day time.Time) (govwifi.Volumetrics, error) {
-	span, err := p.Before(day)
-	if err != nil {
-		return govwifi.Volumetrics{}, err
-	}
+// Statistics counts the sign-ups of the period before the day, who of them has logged in
+// since, and all sign-ups before the day.
+func (d *DB) Statistics(ctx context.Context, p govwifi.Period, day time.Time) (govwifi.Volumetrics, govwifi.CompletionRate, error) {
 	v := govwifi.Volumetrics{Period: p, MetricName: govwifi.VolumetricsMetric}
-	err = d.row(ctx, groupsBeforeQuery, []any{day}, &v.Cumulative, &v.SMSCumulative, &v.EmailCumulative, &v.SponsoredCumulative)
-	if err != nil {
-		return govwifi.Volumetrics{}, fmt.Errorf("count all sign-ups: %w", err)
-	}
-	err = d.row(ctx, groupsInSpanQuery, []any{span.From, span.To}, &v.PeriodBefore, &v.SMSPeriodBefore, &v.EmailPeriodBefore, &v.SponsoredPeriodBefore)
-	if err != nil {
-		return govwifi.Volumetrics{}, fmt.Errorf("count the sign-ups of a %s: %w", p, err)
-	}
-	return v, nil
-}
-
-// CompletionRate counts who of the period's sign-ups has logged in since.
-func (d *DB) CompletionRate(ctx context.Context, p govwifi.Period, day time.Time) (govwifi.CompletionRate, error) {
+	c := govwifi.CompletionRate{Period: p, MetricName: govwifi.CompletionRateMetric}
 	span, err := p.Before(day)
 	if err != nil {
-		return govwifi.CompletionRate{}, err
+		return v, c, err
 	}
-	c := govwifi.CompletionRate{Period: p, MetricName: govwifi.CompletionRateMetric}
-	err = d.row(ctx, completionRateQuery, []any{span.From, span.To},
-		&c.SMSRegistered, &c.SMSLoggedIn, &c.EmailRegistered, &c.EmailLoggedIn, &c.SponsorRegistered, &c.SponsorLoggedIn)
+	err = d.row(ctx, allQuery, []any{day}, &v.Cumulative, &v.SMSCumulative, &v.EmailCumulative, &v.SponsoredCumulative)
 	if err != nil {
-		return govwifi.CompletionRate{}, fmt.Errorf("read the completion rate: %w", err)
+		return v, c, fmt.Errorf("count all sign-ups: %w", err)
 	}
-	return c, nil
+	err = d.row(ctx, periodQuery, []any{span.From, span.To},
+		&v.PeriodBefore, &c.SMSRegistered, &c.SMSLoggedIn, &c.EmailRegistered, &c.EmailLoggedIn, &c.SponsorRegistered, &c.SponsorLoggedIn)
+	if err != nil {
+		return v, c, fmt.Errorf("count the sign-ups of a %s: %w", p, err)
+	}
+	v.SMSPeriodBefore, v.EmailPeriodBefore, v.SponsoredPeriodBefore = c.SMSRegistered, c.EmailRegistered, c.SponsorRegistered
+	return v, c, nil
 }
 
 // row reads one row into the targets, sql.ErrNoRows if there is none.

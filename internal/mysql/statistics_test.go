@@ -43,7 +43,7 @@ func TestStatistics(t *testing.T) {
 			// The day itself and what comes after counts in nothing.
 			signups(t, b, "d-", "2020-09-24 00:00:00")
 			signups(t, b, "z-", "2020-10-11 12:00:00")
-			v, err := b.Volumetrics(t.Context(), tt.period, date("2020-09-24 00:00:00"))
+			v, c, err := b.Statistics(t.Context(), tt.period, date("2020-09-24 00:00:00"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -51,10 +51,6 @@ func TestStatistics(t *testing.T) {
 				SMSPeriodBefore: 2 * in, SMSCumulative: 2 * all, EmailPeriodBefore: 2 * in, EmailCumulative: 2 * all,
 				SponsoredPeriodBefore: 2 * in, SponsoredCumulative: 2 * all}, v); diff != "" {
 				t.Error(diff)
-			}
-			c, err := b.CompletionRate(t.Context(), tt.period, date("2020-09-24 00:00:00"))
-			if err != nil {
-				t.Fatal(err)
 			}
 			if diff := cmp.Diff(govwifi.CompletionRate{Period: tt.period, MetricName: "completion-rate", SMSRegistered: 2 * in, SMSLoggedIn: in,
 				EmailRegistered: 2 * in, EmailLoggedIn: in, SponsorRegistered: 2 * in, SponsorLoggedIn: in}, c); diff != "" {
@@ -67,15 +63,14 @@ func TestStatistics(t *testing.T) {
 func TestStatisticsOfNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	v, err := b.Volumetrics(t.Context(), govwifi.Day, now)
+	v, c, err := b.Statistics(t.Context(), govwifi.Day, now)
 	if want := (govwifi.Volumetrics{Period: govwifi.Day, MetricName: "volumetrics"}); v != want || err != nil {
 		t.Errorf("%+v, %v", v, err)
 	}
-	c, err := b.CompletionRate(t.Context(), govwifi.Day, now)
 	if want := (govwifi.CompletionRate{Period: govwifi.Day, MetricName: "completion-rate"}); c != want || err != nil {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if _, err := b.Volumetrics(t.Context(), "year", now); err == nil {
+	if _, _, err := b.Statistics(t.Context(), "year", now); err == nil {
 		t.Error("a year is counted")
 	}
 }
