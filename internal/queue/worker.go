@@ -130,9 +130,9 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 // serverPlaces is how many places an asynq server has at most. It fetches one job after
-// the other, each a round trip: where Redis fsyncs every write that is some 1,500 a
-// second (docs/asynq.md, 5), so more places than this need a second server to fill them.
-const serverPlaces = 32
+// the other, each a round trip to a Redis that fsyncs what others wrote too, so more places
+// need more servers to fill them (docs/decisions/0018-cores.md). asynqmon lists each.
+const serverPlaces = 8
 
 // server serves one queue; with one server for several, a slow batch would hold
 // the places of people who wait.

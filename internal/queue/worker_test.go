@@ -257,6 +257,39 @@ func TestQueuesHaveTheirOwnPlaces(t *testing.T) {
 	close(release)
 }
 
+// A queue with more places than one asynq server has fills them all, and has no more.
+func TestPlacesOfManyServers(t *testing.T) {
+	b := newBench(t)
+	const places = 2*serverPlaces + 3
+	w := b.worker(b.server.Addr, nil)
+	w.config.Places = map[job.Queue]int{job.Interactive: places}
+	begun, finish := make(chan bool, places), make(chan bool)
+	Handle(w, func(context.Context, probe) error {
+		begun <- true
+		<-finish
+		return nil
+	})
+	for i := range places {
+		b.enqueue(probe{ID: fmt.Sprint(i)})
+	}
+	b.run(w)
+	for range places {
+		await(t, begun, "a job in each place")
+	}
+	close(finish)
+	servers, err := b.inspector.Servers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, server := range servers {
+		sum += server.Concurrency
+	}
+	if sum != places || len(servers) != 3 {
+		t.Errorf("%d servers with %d places instead of 3 with %d", len(servers), sum, places)
+	}
+}
+
 // SIGTERM lets a running job finish; who is not done in time is cancelled, counts as
 // tried, and is told from a job that never began.
 func TestDrain(t *testing.T) {
