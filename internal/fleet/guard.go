@@ -56,13 +56,20 @@ if verdict then return tonumber(verdict) end
 local id, at = ARGV[1], ARGV[2]
 local disorder, keepVerdict, keepTexts, crowd = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
--- note adds the text to its bucket and says whether limit texts, this among them,
--- lie within the window. Looking at the nearest texts on either side is enough.
-local function note(first, last, limit, window)
-	local own = KEYS[last - 1]
+-- Most people send one text: there is nothing to compare it with.
+local alone = redis.call('EXISTS', unpack(KEYS, 2)) == 0
+
+local function add(own)
 	redis.call('ZREMRANGEBYRANK', own, 0, -1 - crowd)
 	redis.call('ZADD', own, at, id)
 	if redis.call('PTTL', own) < 0 then redis.call('PEXPIRE', own, keepTexts) end
+end
+add(KEYS[3])
+add(KEYS[8])
+
+-- tooMany says whether limit texts, this among them, lie within the window. Looking at
+-- the nearest texts on either side is enough.
+local function tooMany(first, last, limit, window)
 	local times = {}
 	local function gather(found)
 		for i = 2, #found, 2 do times[#times + 1] = tonumber(found[i]) end
@@ -77,10 +84,8 @@ local function note(first, last, limit, window)
 	end
 	return false
 end
-
-local any = note(2, 4, tonumber(ARGV[7]), tonumber(ARGV[8]))
-local same = note(5, 9, tonumber(ARGV[9]), tonumber(ARGV[10]))
-verdict = (any or same) and 1 or 0
+local repeated = not alone and (tooMany(2, 4, tonumber(ARGV[7]), tonumber(ARGV[8])) or tooMany(5, 9, tonumber(ARGV[9]), tonumber(ARGV[10])))
+verdict = repeated and 1 or 0
 redis.call('SET', KEYS[1], verdict, 'PX', keepVerdict)
 return verdict`)
 
