@@ -17,19 +17,20 @@ func BenchmarkMemory(b *testing.B) {
 	ingest, worker := w.open(nil), w.work(unlimited)
 	ingest.admin = ingest.said(`ingest takes webhooks.* admin=(\S+)`)
 	d := duration(b, "LOAD", time.Minute)
-	early, half := [2]int{}, load{addr: listener(w.world.Ingest), duration: d / 6, pace: time.Second / 200, request: w.texts}
+	early, half := [2]int{}, load{addr: listener(w.world.Ingest), duration: min(d/6, time.Minute), pace: time.Second / 200, request: w.texts}
 	w.run(half)
 	programs := [2]*program{ingest, worker}
 	for i, p := range programs {
 		early[i] = p.memory("VmRSS")
 	}
-	half.duration = d - half.duration
+	reference := half.duration
+	half.duration = d - reference
 	half.request = func(sender, n int) []byte { return w.texts(sender, 50_000+n) }
 	w.run(half)
 	for i, name := range []string{"ingest", "a worker"} {
 		late := programs[i].memory("VmRSS")
 		row := measure.Row{What: fmt.Sprintf("memory of %s after %s of 200 texts/s", name, d), Ours: mb(late), Reference: mb(early[i]),
-			Result: float64(late) / float64(early[i]), AtMost: 1.1, Is: fmt.Sprintf("after %s; at most %s", d/6, mb(programs[i].memory("VmHWM")))}
+			Result: float64(late) / float64(early[i]), AtMost: 1.1, Is: fmt.Sprintf("after %s; at most %s", reference, mb(programs[i].memory("VmHWM")))}
 		row.Report(b)
 		row.What, row.Result, row.Unit, row.AtMost = "the same, resident in "+name, float64(late)/1024, "MB", 50
 		row.Report(b)

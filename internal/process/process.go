@@ -8,8 +8,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
+
+// gcPercent lets the heap grow to three times what is alive before it is collected. Alive
+// are a few MB in all our programs, so with Go's own 100 a busy one collected every few
+// hundred requests (docs/decisions/0018-cores.md).
+const gcPercent = 200
 
 // The exit codes (docs/contract.md, Commands).
 const (
@@ -33,6 +39,9 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // standard error. A second signal kills at once. With -healthcheck as the only argument
 // it asks the running process whether it lives instead (health.go).
 func Main(run func(ctx context.Context, args []string) error) {
+	if os.Getenv("GOGC") == "" { // an operator's word counts
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	context.AfterFunc(ctx, stop)
 	os.Exit(code(orHealthcheck(run)(ctx, os.Args[1:])))

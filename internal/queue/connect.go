@@ -127,9 +127,20 @@ func (t Temper) retries() int {
 	return 3
 }
 
+// buffer is how many bytes a connection holds for reading, and again for writing. What is
+// shared by many requests (commit.go) leaves in one piece of go-redis's own 32 KiB; the
+// dozens of connections of a worker carry one job each, of about 1 KB.
+func (t Temper) buffer() int {
+	if t == Impatient {
+		return 32 << 10
+	}
+	return 4 << 10
+}
+
 func (t Temper) single(o *redis.Options) *redis.Options {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = dialTimeout, socketTimeout, socketTimeout
 	o.PoolSize, o.PoolTimeout = poolSize, socketTimeout
+	o.ReadBufferSize, o.WriteBufferSize = t.buffer(), t.buffer()
 	o.MaxRetries, o.ContextTimeoutEnabled = t.retries(), true
 	o.DisableIdentity, o.DialerRetries, o.MaintNotificationsConfig = true, 1, noMaintenance()
 	return o
@@ -140,7 +151,7 @@ func (t Temper) cluster(hosts []string, u *url.URL) *redis.ClusterOptions {
 	return &redis.ClusterOptions{
 		Addrs: hosts, Username: u.User.Username(), Password: password,
 		DialTimeout: dialTimeout, ReadTimeout: socketTimeout, WriteTimeout: socketTimeout,
-		PoolSize: poolSize, PoolTimeout: socketTimeout,
+		PoolSize: poolSize, PoolTimeout: socketTimeout, ReadBufferSize: t.buffer(), WriteBufferSize: t.buffer(),
 		MaxRetries: t.retries(), ContextTimeoutEnabled: true,
 		DisableIdentity: true, DialerRetries: 1, MaintNotificationsConfig: noMaintenance(),
 	}
@@ -154,7 +165,7 @@ func (t Temper) sentinel(hosts []string, u *url.URL) *redis.FailoverOptions {
 		MasterName: u.Query().Get("master"), SentinelAddrs: hosts,
 		Username: u.User.Username(), Password: password, DB: db,
 		DialTimeout: dialTimeout, ReadTimeout: socketTimeout, WriteTimeout: socketTimeout,
-		PoolSize: poolSize, PoolTimeout: socketTimeout,
+		PoolSize: poolSize, PoolTimeout: socketTimeout, ReadBufferSize: t.buffer(), WriteBufferSize: t.buffer(),
 		MaxRetries: t.retries(), ContextTimeoutEnabled: true,
 		DisableIdentity: true, DialerRetries: 1,
 	}
