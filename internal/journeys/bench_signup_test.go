@@ -15,7 +15,7 @@ import (
 )
 
 // signups is how many texts are queued to be measured.
-const signups = 2000
+const signups = 6000
 
 // BenchmarkWorker counts sign-ups by text through one worker.
 func BenchmarkWorker(b *testing.B) {
