@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/govwifi/user-signup/internal/testenv"
@@ -283,41 +284,63 @@ func TestWaitIsShared(t *testing.T) {
 	}
 }
 
+// single is a Redis, and a way to give it a replica.
+func single(t *testing.T) (url string, addReplica func() *testenv.RedisServer) {
+	server := testenv.NewRedisServer(t)
+	return server.URL, func() *testenv.RedisServer {
+		replica := testenv.NewRedisServer(t)
+		host, port, _ := net.SplitHostPort(server.Addr)
+		if err := dial(t, replica.Addr, Patient).Do(t.Context(), "replicaof", host, port).Err(); err != nil {
+			t.Fatal(err)
+		}
+		return replica
+	}
+}
+
+// inCluster is a cluster, and a way to give the queue's node a replica. WAIT has no key,
+// and on another node it would say 0.
+func inCluster(t *testing.T) (url string, addReplica func() *testenv.RedisServer) {
+	cluster := testenv.NewCluster(t)
+	return cluster.URL, func() *testenv.RedisServer { return cluster.AddReplica(t, "asynq:{interactive}:pending") }
+}
+
 // With one replica asked for, a job counts when the replica has it and not before;
 // the sender's next try finds it there and is accepted.
 func TestReplicas(t *testing.T) {
-	b := newBench(t)
-	client := NewClient(dial(t, b.server.Addr, Impatient), nil).Grouped(1)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := client.Enqueue(ctx, probe{ID: "one"}); err == nil || !strings.Contains(err.Error(), "only 0 of REDIS_MIN_REPLICAS=1") {
-		t.Fatalf("without a replica: %v", err)
-	}
-	replica := testenv.NewRedisServer(t)
-	host, port, _ := net.SplitHostPort(b.server.Addr)
-	if err := dial(t, replica.Addr, Patient).Do(ctx, "replicaof", host, port).Err(); err != nil {
-		t.Fatal(err)
-	}
-	for client.Enqueue(ctx, probe{ID: "one"}) != nil && ctx.Err() == nil {
-		time.Sleep(50 * time.Millisecond) // a replica tells nobody when it has caught up
-	}
-	if err := client.Enqueue(ctx, probe{ID: "two"}); err != nil {
-		t.Fatalf("with a replica: %v", err)
-	}
-	replica.Pause()
-	started := time.Now()
-	if err := client.Enqueue(ctx, probe{ID: "three"}); err == nil {
-		t.Error("accepted what no replica has")
-	}
-	if took := time.Since(started); took > 1500*time.Millisecond {
-		t.Errorf("it took %s", took)
-	}
-	replica.Resume()
-	for client.Enqueue(ctx, probe{ID: "three"}) != nil && ctx.Err() == nil {
-		time.Sleep(50 * time.Millisecond)
-	}
-	info, err := b.inspector.GetQueueInfo("interactive")
-	if err != nil || info.Size != 3 || ctx.Err() != nil {
-		t.Errorf("%+v, %v, %v", info, err, ctx.Err())
+	for name, start := range map[string]func(*testing.T) (string, func() *testenv.RedisServer){"single": single, "cluster": inCluster} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, addReplica := start(t)
+			rdb := dialURL(t, url, Impatient)
+			client := NewClient(rdb, nil).Grouped(1)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if err := client.Enqueue(ctx, probe{ID: "one"}); err == nil || !strings.Contains(err.Error(), "only 0 of REDIS_MIN_REPLICAS=1") {
+				t.Fatalf("without a replica: %v", err)
+			}
+			replica := addReplica()
+			for client.Enqueue(ctx, probe{ID: "one"}) != nil && ctx.Err() == nil {
+				time.Sleep(50 * time.Millisecond) // a replica tells nobody when it has caught up
+			}
+			if err := client.Enqueue(ctx, probe{ID: "two"}); err != nil {
+				t.Fatalf("with a replica: %v", err)
+			}
+			replica.Pause()
+			started := time.Now()
+			if err := client.Enqueue(ctx, probe{ID: "three"}); err == nil {
+				t.Error("accepted what no replica has")
+			}
+			if took := time.Since(started); took > 1500*time.Millisecond {
+				t.Errorf("it took %s", took)
+			}
+			replica.Resume()
+			for client.Enqueue(ctx, probe{ID: "three"}) != nil && ctx.Err() == nil {
+				time.Sleep(50 * time.Millisecond)
+			}
+			info, err := asynq.NewInspectorFromRedisClient(rdb).GetQueueInfo("interactive")
+			if err != nil || info.Size != 3 || ctx.Err() != nil {
+				t.Errorf("%+v, %v, %v", info, err, ctx.Err())
+			}
+		})
 	}
 }

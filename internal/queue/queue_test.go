@@ -79,8 +79,13 @@ func newBench(t *testing.T) *bench {
 
 func dial(t testing.TB, addr string, temper Temper) redis.UniversalClient {
 	t.Helper()
+	return dialURL(t, "redis://"+addr, temper)
+}
+
+func dialURL(t testing.TB, url string, temper Temper) redis.UniversalClient {
+	t.Helper()
 	var u URL
-	if err := u.UnmarshalText([]byte("redis://" + addr)); err != nil {
+	if err := u.UnmarshalText([]byte(url)); err != nil {
 		t.Fatal(err)
 	}
 	rdb := u.Connect(temper)

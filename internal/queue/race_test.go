@@ -2,5 +2,5 @@
 
 package queue
 
-// The race detector makes sync.Pool forget at random, so a text costs more.
+// The race detector makes sync.Pool forget at random, so an attempt costs more.
 const raceAllocations = 40
