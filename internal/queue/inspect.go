@@ -90,7 +90,7 @@ func (c *Client) waited(ctx context.Context, queue, id string) (time.Duration, e
 	if err == nil {
 		return max(0, c.now().Sub(time.Unix(0, nanos))), nil
 	}
-	info, err := c.inspector(ctx).GetTaskInfo(queue, id)
+	info, err := asynq.NewInspectorFromRedisClient(c.rdb).GetTaskInfo(queue, id) // Measure has named the queue
 	if errors.Is(err, asynq.ErrTaskNotFound) {
 		return 0, nil // worked on between the two questions
 	}
