@@ -203,8 +203,8 @@ func TestAllocationsOfAnAttempt(t *testing.T) {
 	}
 	task := asynq.NewTaskWithHeaders("signup-sms", sealed, map[string]string{headerEnqueued: time.Now().Format(time.RFC3339Nano)})
 	got := testing.AllocsPerRun(200, func() { _ = w.attempt(t.Context(), task) })
-	if got > attemptAllocations+raceAllocations {
-		t.Errorf("an attempt costs %.0f allocations, more than %d", got, attemptAllocations+raceAllocations)
+	if got > attemptAllocations+testenv.RaceAllocations {
+		t.Errorf("an attempt costs %.0f allocations, more than %d", got, attemptAllocations+testenv.RaceAllocations)
 	}
 }
 

@@ -1,6 +1,0 @@
-//go:build race
-
-package ingest
-
-// The race detector makes sync.Pool forget at random, so a text costs more.
-const raceAllocations = 40

@@ -1,6 +1,0 @@
-//go:build !race
-
-package queue
-
-// raceAllocations is what the race detector adds where it is on.
-const raceAllocations = 0
