@@ -4,9 +4,13 @@ import (
 	"database/sql"
 	"fmt"
 	"testing"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/mysql"
 )
 
 // Several connections write at once, as worker, RADIUS and the seeding do: no row is lost.
@@ -43,5 +47,40 @@ func TestConcurrentWriters(t *testing.T) {
 	var n int
 	if err := pool.QueryRow("SELECT COUNT(*) FROM people").Scan(&n); err != nil || n != writers*each {
 		t.Errorf("%d rows of %d, %v", n, writers*each, err)
+	}
+}
+
+// The embedded database counts the groups exactly: what is added up has more digits than a
+// float holds.
+func TestStatisticsAreExact(t *testing.T) {
+	t.Parallel()
+	at, stop, err := startMySQL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	db, err := mysql.Open(t.Context(), mysql.Config{Hostname: at.Hostname, Name: at.Name, User: at.User, MaxConns: at.MaxConns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := sql.Open("mysql", "root@tcp("+at.Hostname+")/"+at.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	if _, err := pool.Exec(`INSERT INTO userdetails (username, contact, sponsor, created_at) VALUES
+('a', '+447700900123', '+447700900123', '2026-11-21'), ('b', 'b@x.uk', 'b@x.uk', '2026-11-21'), ('c', 'c@x.uk', 'c@x.uk', '2026-11-22'),
+('d', 'd@x.uk', 'boss@x.uk', '2026-11-20'), ('e', 'e@x.uk', 'boss@x.uk', '2026-11-21')`); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := db.Statistics(t.Context(), govwifi.Day, time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))
+	want := govwifi.Volumetrics{Period: govwifi.Day, MetricName: govwifi.VolumetricsMetric, PeriodBefore: 3, Cumulative: 4, SMSPeriodBefore: 1, SMSCumulative: 1,
+		EmailPeriodBefore: 1, EmailCumulative: 1, SponsoredPeriodBefore: 1, SponsoredCumulative: 2}
+	if got != want || err != nil {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
