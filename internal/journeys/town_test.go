@@ -231,7 +231,7 @@ func (w *town) rdb() *redis.Client {
 type program struct {
 	testing.TB
 	cmd            *exec.Cmd
-	stdout, stderr *lines
+	stdout, stderr output
 	// admin is where a worker serves operators.
 	admin  string
 	exited chan struct{}
@@ -251,7 +251,7 @@ func start(tb testing.TB, env environment, name string, args ...string) *program
 	if err := build(); err != nil {
 		tb.Fatalf("build the programs: %v", err)
 	}
-	p := &program{TB: tb, stdout: &lines{}, stderr: &lines{}, exited: make(chan struct{})}
+	p := &program{TB: tb, stdout: newOutput(tb), stderr: newOutput(tb), exited: make(chan struct{})}
 	p.cmd = exec.Command("sh", append([]string{"-c", leash, name, filepath.Join(bin, name)}, args...)...)
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + tb.TempDir()}
 	if profiles() != "" {
@@ -261,7 +261,7 @@ func start(tb testing.TB, env environment, name string, args ...string) *program
 	for name, value := range env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
-	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	p.cmd.Stdout, p.cmd.Stderr = p.stdout.file, p.stderr.file
 	if _, err := p.cmd.StdinPipe(); err != nil {
 		tb.Fatal(err)
 	}
@@ -274,6 +274,29 @@ func start(tb testing.TB, env environment, name string, args ...string) *program
 	}()
 	tb.Cleanup(p.kill)
 	return p
+}
+
+// output is a file that a program writes to itself. Through a pipe, whoever measures a
+// program would take a share of the cores to read what it logs.
+type output struct{ file *os.File }
+
+func newOutput(tb testing.TB) output {
+	tb.Helper()
+	file, err := os.CreateTemp(tb.TempDir(), "output")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = file.Close() })
+	return output{file}
+}
+
+// String is what the program has written.
+func (o output) String() string {
+	text, err := os.ReadFile(o.file.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // said waits until standard error holds the pattern and returns its first group.
