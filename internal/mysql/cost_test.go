@@ -60,6 +60,7 @@ func TestQueriesUseTheirIndex(t *testing.T) {
 		{"a claimant", selectUser + "WHERE contact_key = ?", "userdetails_contact_key", []any{contactKey("jo@dept.gov.uk")}},
 		{"who is inactive since a log-in", inactive(""), "userdetails_last_login", []any{long, long}},
 		{"the sign-ups of a day", periodQuery, "userdetails_created_at", []any{yesterday, today}},
+		{"the sign-ups since a day, to leave out", allQuery, "userdetails_created_at", []any{today}},
 		{"orphaned sponsors", orphaned, "userdetails_contact", nil},
 	} {
 		plan := query(t, b.raw, "EXPLAIN "+c.query, c.args...)

@@ -38,20 +38,14 @@ const groupOfUser = "CASE WHEN " + isSponsored + " THEN 1000000000000000000.0" +
 // before a day are all that there are without those that came later, of whom there are few.
 var (
 	allQuery = "SELECT everyone.n - later.n, everyone.grouped - later.grouped FROM" +
-		" (SELECT COUNT(*) n, " + grouped("") + " grouped FROM userdetails) everyone," +
-		" (SELECT COUNT(*) n, " + grouped("") + " grouped FROM userdetails WHERE created_at >= ? OR created_at IS NULL) later"
-	periodQuery = "SELECT COUNT(*), " + grouped("") + ", " + grouped("last_login IS NOT NULL") +
+		" (SELECT COUNT(*) n, " + grouped(groupOfUser) + " grouped FROM userdetails) everyone," +
+		" (SELECT COUNT(*) n, " + grouped(groupOfUser) + " grouped FROM userdetails WHERE created_at >= ? OR created_at IS NULL) later"
+	periodQuery = "SELECT COUNT(*), " + grouped(groupOfUser) + ", " + grouped("CASE WHEN last_login IS NOT NULL THEN "+groupOfUser+" END") +
 		" FROM userdetails WHERE " + inSpan
 )
 
-// grouped counts the users of each group, or those of them who fit a condition.
-func grouped(condition string) string {
-	user := groupOfUser
-	if condition != "" {
-		user = "CASE WHEN " + condition + " THEN " + groupOfUser + " END"
-	}
-	return "COALESCE(CAST(SUM(" + user + ") AS DECIMAL(27)), 0)"
-}
+// grouped adds up what users are, 0 where there is none.
+func grouped(user string) string { return "COALESCE(CAST(SUM(" + user + ") AS DECIMAL(27)), 0)" }
 
 // groups are the counts that a query wrote side by side.
 type groups struct{ sms, email, sponsored int }

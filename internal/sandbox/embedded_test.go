@@ -11,21 +11,30 @@ import (
 
 	"github.com/govwifi/user-signup/internal/govwifi"
 	"github.com/govwifi/user-signup/internal/mysql"
+	"github.com/govwifi/user-signup/internal/worker"
 )
 
-// Several connections write at once, as worker, RADIUS and the seeding do: no row is lost.
-func TestConcurrentWriters(t *testing.T) {
-	t.Parallel()
-	database, stop, err := startMySQL()
+// embedded starts an empty database for this test alone, and opens connections to it that are
+// not the service's own.
+func embedded(t *testing.T) (worker.Database, *sql.DB) {
+	t.Helper()
+	at, stop, err := startMySQL()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	pool, err := sql.Open("mysql", "root@tcp("+database.Hostname+")/"+database.Name+"?interpolateParams=true")
+	pool, err := sql.Open("mysql", "root@tcp("+at.Hostname+")/"+at.Name+"?interpolateParams=true")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = pool.Close() })
+	return at, pool
+}
+
+// Several connections write at once, as worker, RADIUS and the seeding do: no row is lost.
+func TestConcurrentWriters(t *testing.T) {
+	t.Parallel()
+	_, pool := embedded(t)
 	if _, err := pool.Exec("CREATE TABLE people (name varchar(20) NOT NULL, PRIMARY KEY (name))"); err != nil {
 		t.Fatal(err)
 	}
@@ -54,11 +63,7 @@ func TestConcurrentWriters(t *testing.T) {
 // float holds.
 func TestStatisticsAreExact(t *testing.T) {
 	t.Parallel()
-	at, stop, err := startMySQL()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
+	at, pool := embedded(t)
 	db, err := mysql.Open(t.Context(), mysql.Config{Hostname: at.Hostname, Name: at.Name, User: at.User, MaxConns: at.MaxConns})
 	if err != nil {
 		t.Fatal(err)
@@ -67,11 +72,6 @@ func TestStatisticsAreExact(t *testing.T) {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	pool, err := sql.Open("mysql", "root@tcp("+at.Hostname+")/"+at.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = pool.Close() })
 	if _, err := pool.Exec(`INSERT INTO userdetails (username, contact, sponsor, created_at) VALUES
 ('a', '+447700900123', '+447700900123', '2026-11-21'), ('b', 'b@x.uk', 'b@x.uk', '2026-11-21'), ('c', 'c@x.uk', 'c@x.uk', '2026-11-22'),
 ('d', 'd@x.uk', 'boss@x.uk', '2026-11-20'), ('e', 'e@x.uk', 'boss@x.uk', '2026-11-21')`); err != nil {
