@@ -20,6 +20,23 @@ func (c *Client) inspector(ctx context.Context) *asynq.Inspector {
 	return asynq.NewInspectorFromRedisClient(c.rdb)
 }
 
+// task is asynq's account of a job, or ErrGone. The queues are named only where asynq sees
+// none: whoever follows many jobs asks for each of them.
+func (c *Client) task(ctx context.Context, j job.Job) (*asynq.TaskInfo, error) {
+	spec := j.Spec()
+	info, err := asynq.NewInspectorFromRedisClient(c.rdb).GetTaskInfo(string(spec.Queue), j.Key())
+	if errors.Is(err, asynq.ErrQueueNotFound) {
+		info, err = c.inspector(ctx).GetTaskInfo(string(spec.Queue), j.Key())
+	}
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return nil, ErrGone
+	case err != nil:
+		return nil, fmt.Errorf("look up a %s job: %s", spec.Name, govwifi.Mask(err.Error()))
+	}
+	return info, nil
+}
+
 // publish names our queues in that set. asynq's client does so once in a process's life,
 // so in a Redis that lost its data meanwhile neither the dashboard nor an inspector would
 // see the jobs. A Redis that takes no writes may be inspected all the same.

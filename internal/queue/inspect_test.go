@@ -83,6 +83,31 @@ func TestQueuesAfterALoss(t *testing.T) {
 	}
 }
 
+// Whoever follows many jobs asks for each of them: the queues are not named each time.
+func TestAskingForAJobWritesNothing(t *testing.T) {
+	b := newBench(t)
+	b.enqueue(probe{ID: "followed"})
+	named := func() string {
+		t.Helper()
+		stats, err := b.rdb.InfoMap(t.Context(), "commandstats").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls, _, _ := strings.Cut(stats["Commandstats"]["cmdstat_sadd"], ",")
+		return calls
+	}
+	before := named()
+	if state, err := b.client.State(t.Context(), probe{ID: "followed"}); state != Open || err != nil {
+		t.Errorf("a queued job is %s, %v", state, err)
+	}
+	if p, err := b.client.Progress(t.Context(), probe{ID: "followed"}); p.Outcome != "" || err != nil {
+		t.Errorf("a queued job has come to %+v, %v", p, err)
+	}
+	if after := named(); before == "" || after != before {
+		t.Errorf("SADD: %s before, %s after", before, after)
+	}
+}
+
 // The counts are those that asynq itself gives, in every state.
 func TestMeasure(t *testing.T) {
 	b := newBench(t)

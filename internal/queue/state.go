@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/hibiken/asynq"
 
@@ -27,13 +26,12 @@ const (
 
 // State says where the job with j's key is.
 func (c *Client) State(ctx context.Context, j job.Job) (State, error) {
-	spec := j.Spec()
-	info, err := c.inspector(ctx).GetTaskInfo(string(spec.Queue), j.Key())
+	info, err := c.task(ctx, j)
 	switch {
-	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+	case errors.Is(err, ErrGone):
 		return Missing, nil
 	case err != nil:
-		return "", fmt.Errorf("look for a %s job: %w", spec.Name, err)
+		return "", err
 	case info.State == asynq.TaskStateCompleted:
 		return Finished, nil
 	case info.State == asynq.TaskStateArchived:

@@ -3,12 +3,10 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hibiken/asynq"
 
-	"github.com/govwifi/user-signup/internal/govwifi"
 	"github.com/govwifi/user-signup/internal/job"
 )
 
@@ -33,13 +31,9 @@ type Progress struct {
 // Progress looks a job up by its key. It returns ErrGone where the queue does not
 // know it.
 func (c *Client) Progress(ctx context.Context, j job.Job) (Progress, error) {
-	spec := j.Spec()
-	info, err := c.inspector(ctx).GetTaskInfo(string(spec.Queue), j.Key())
-	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
-		return Progress{}, ErrGone
-	}
+	info, err := c.task(ctx, j)
 	if err != nil {
-		return Progress{}, fmt.Errorf("look up a %s job: %s", spec.Name, govwifi.Mask(err.Error()))
+		return Progress{}, err
 	}
 	p := Progress{Reason: info.LastErr, Failed: info.LastFailedAt}
 	switch info.State {
