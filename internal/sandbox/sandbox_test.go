@@ -1,12 +1,14 @@
 package sandbox
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,10 +26,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func start(t *testing.T) *Sandbox {
+func start(t *testing.T) *Sandbox { return startWith(t, slog.LevelError, io.Discard) }
+
+func startWith(t *testing.T, level slog.Level, log io.Writer) *Sandbox {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := Start(ctx, Config{Ingest: "127.0.0.1:0", Console: "127.0.0.1:0", Mail: "127.0.0.1:0", Level: slog.LevelError, Log: io.Discard})
+	s, err := Start(ctx, Config{Ingest: "127.0.0.1:0", Console: "127.0.0.1:0", Mail: "127.0.0.1:0", Level: level, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,5 +68,33 @@ func TestDemoFails(t *testing.T) {
 	defer cancel()
 	if err := s.Demo(ctx, io.Discard); !errors.Is(err, ErrMissing) {
 		t.Errorf("demo: %v", err)
+	}
+}
+
+// Whoever kills the worker in another terminal is told in this one.
+func TestTerminalSaysThatTheWorkerIsGone(t *testing.T) {
+	t.Parallel()
+	log, written := io.Pipe()
+	t.Cleanup(func() { _ = log.Close() })
+	said := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(log)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "worker is gone") {
+				said <- lines.Text()
+			}
+		}
+	}()
+	s := startWith(t, slog.LevelWarn, written)
+	if err := syscall.Kill(s.worker.Process(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case line := <-said:
+		if !strings.Contains(line, "signal: killed") {
+			t.Errorf("it does not say how: %s", line)
+		}
+	case <-time.After(patience):
+		t.Error("the terminal says nothing")
 	}
 }

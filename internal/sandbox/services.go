@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"time"
 
 	"github.com/govwifi/user-signup/internal/ingest"
 	"github.com/govwifi/user-signup/internal/notify/notifytest"
@@ -76,7 +77,7 @@ func (s *Sandbox) launchWorker(redis string, d worker.Database) error {
 	if err != nil {
 		return err
 	}
-	s.worker.admin, s.worker.gone, s.worker.lines = admin, s.trail.Killed, both{s.trail, relay{s.log.Handler()}}
+	s.worker.admin, s.worker.gone, s.worker.lines = admin, s.workerGone, both{s.trail, relay{s.log.Handler()}}
 	s.worker.environment = []string{
 		"LOG_LEVEL=debug", "LOG_FORMAT=json", "REDIS_URL=" + redis,
 		"DB_HOSTNAME=" + d.Hostname, "DB_NAME=" + d.Name, "DB_USER=" + d.User, "DB_PASS=", "DB_TLS=" + d.TLS,
@@ -89,6 +90,12 @@ func (s *Sandbox) launchWorker(redis string, d worker.Database) error {
 	}
 	s.stop = append(s.stop, func() { _ = admin.Close() }, s.worker.stop)
 	return s.worker.launch()
+}
+
+// workerGone tells whoever watches the page or the terminal.
+func (s *Sandbox) workerGone(at time.Time, how string) {
+	s.trail.Killed(at)
+	s.log.Warn("the worker is gone: its jobs are kept, and go on once you start it on the page", "ended", how)
 }
 
 func (s *Sandbox) startScheduler(ctx context.Context, redisURL queue.URL) error {

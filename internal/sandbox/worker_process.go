@@ -60,8 +60,8 @@ type workerProcess struct {
 	admin       *net.TCPListener
 	// lines takes each line of its log, in JSON.
 	lines io.Writer
-	// gone is told when it ends without having been told to.
-	gone func(at time.Time)
+	// gone is told when it ends without having been told to, and how: "signal: killed".
+	gone func(at time.Time, how string)
 
 	mu       sync.Mutex
 	running  *exec.Cmd
@@ -129,13 +129,13 @@ func (w *workerProcess) watch(cmd *exec.Cmd, stderr io.Reader, ended chan struct
 		_, _ = w.lines.Write(append(lines.Bytes(), '\n'))
 	}
 	_, _ = io.Copy(io.Discard, stderr)
-	_ = cmd.Wait() // how it ended is in its log
+	_ = cmd.Wait() // what it could say of its end is in its log
 	w.mu.Lock()
 	w.running, w.stdin = nil, nil
 	expected := w.stopping
 	w.mu.Unlock()
 	if !expected {
-		w.gone(time.Now())
+		w.gone(time.Now(), cmd.ProcessState.String())
 	}
 	close(ended)
 }
