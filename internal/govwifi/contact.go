@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -70,27 +71,55 @@ func (c Contact) Domain() string {
 // takes what the sign-up allow-list could ever accept and a little more.
 var mailbox = regexp.MustCompile(`[^\s<>()\[\],;:"@]+@[^\s<>()\[\],;:"@]+\.[^\s<>()\[\],;:"@.]+`)
 
-// What else there is in such a header: quoted names, addresses in angle brackets.
+// What else there is in such a header: names in quotes, comments, addresses in angle
+// brackets, and whatever follows an @.
 var (
-	quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	angled = regexp.MustCompile(`<([^<>]*@[^<>]*)>`)
+	asides    = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)`)
+	angled    = regexp.MustCompile(`<([^<>]*@[^<>]*)>`)
+	anyDomain = regexp.MustCompile(`@([^\s<>()\[\],;:"@]*)`)
 )
 
 // ParseEmail returns the first mailbox of a From header, unfolded and without its
 // display name. It fails with ErrNoAddress.
 func ParseEmail(header string) (Contact, error) {
 	unfolded := strings.Join(strings.Fields(header), " ")
-	parser := mail.AddressParser{WordDecoder: nil}
-	if list, err := parser.ParseList(unfolded); err == nil && len(list) > 0 {
+	if list := mailboxes(unfolded); len(list) > 0 {
 		return emailContact(list[0].Address)
 	}
 	// An address in angle brackets is the address, whatever its display name looks
-	// like. What is in quotes is a display name.
-	unquoted := quoted.ReplaceAllString(unfolded, "")
-	if inside := angled.FindStringSubmatch(unquoted); inside != nil {
+	// like. What is in quotes is a display name, what is in parentheses a comment.
+	bare := asides.ReplaceAllString(unfolded, "")
+	if inside := angled.FindStringSubmatch(bare); inside != nil {
 		return emailContact(strings.TrimSpace(inside[1]))
 	}
-	return emailContact(mailbox.FindString(unquoted))
+	return emailContact(mailbox.FindString(bare))
+}
+
+// mailboxes reads a From header as RFC 5322 says; nil if it breaks its grammar.
+func mailboxes(unfolded string) []*mail.Address {
+	parser := mail.AddressParser{WordDecoder: nil}
+	list, err := parser.ParseList(unfolded)
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
+// domains are all that anybody may take for the domain of a From header, in lower case:
+// of a header that follows RFC 5322 those of its mailboxes, else what follows each @.
+func domains(header string) (found []string, wellFormed bool) {
+	unfolded := strings.Join(strings.Fields(header), " ")
+	list := mailboxes(unfolded)
+	for _, m := range list {
+		found = append(found, Contact(m.Address).Domain())
+	}
+	if list == nil {
+		for _, match := range anyDomain.FindAllStringSubmatch(unfolded, -1) {
+			found = append(found, strings.ToLower(match[1]))
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), list != nil
 }
 
 func emailContact(address string) (Contact, error) {

@@ -31,6 +31,7 @@ func TestParseEmail(t *testing.T) {
 		`"evil@x.uk" <jo@dept.gov.uk>`:         "jo@dept.gov.uk",
 		`"<evil@x.uk>" <jo@dept.gov.uk>`:       "jo@dept.gov.uk",
 		"team: jo@dept.gov.uk, al@x.uk;":       "jo@dept.gov.uk",
+		"jo@dept.gov.uk, Al <al@x.uk>":         "jo@dept.gov.uk",
 		// Too broken for net/mail.
 		"Smith, Jo <jo@dept.gov.uk>":                "jo@dept.gov.uk",
 		"Jo [DfE] <jo@dept.gov.uk>":                 "jo@dept.gov.uk",
@@ -39,6 +40,9 @@ func TestParseEmail(t *testing.T) {
 		"nobody, Jo <jo@dept.gov.uk>, Al <al@x.uk>": "jo@dept.gov.uk",
 		`nobody, "<evil@x.uk>" <jo@dept.gov.uk>`:    "jo@dept.gov.uk",
 		"evil@x.uk [x] <jo@dept.gov.uk>":            "jo@dept.gov.uk",
+		"(evil@x.uk) jo@dept.gov.uk":                "jo@dept.gov.uk",
+		`(<evil@x.uk> \) and ") jo@dept.gov.uk`:     "jo@dept.gov.uk",
+		`"(" evil <jo@dept.gov.uk> [")" al@x.uk]`:   "jo@dept.gov.uk",
 		"Jo < jo@dept.gov.uk >,,":                   "jo@dept.gov.uk",
 		"jo.@dept.gov.uk":                           "jo.@dept.gov.uk",
 	} {

@@ -26,6 +26,7 @@ const (
 	RefusedSpam      Refusal = "SES calls it spam"
 	RefusedVirus     Refusal = "SES found a virus"
 	RefusedDMARC     Refusal = "DMARC failed"
+	RefusedAmbiguous Refusal = "the sender is named with several domains, and SES may have judged another"
 	RefusedUnproven  Refusal = "neither DMARC, DKIM nor SPF passed"
 	RefusedUnaligned Refusal = "SPF passed for an envelope sender of another domain"
 	RefusedSponsor   Refusal = "the sponsor is not on the allow-list"
@@ -34,7 +35,7 @@ const (
 
 // Refusals lists them all.
 func Refusals() []Refusal {
-	return []Refusal{RefusedSpam, RefusedVirus, RefusedDMARC, RefusedUnproven, RefusedUnaligned, RefusedSponsor, RefusedNoGuests}
+	return []Refusal{RefusedSpam, RefusedVirus, RefusedDMARC, RefusedAmbiguous, RefusedUnproven, RefusedUnaligned, RefusedSponsor, RefusedNoGuests}
 }
 
 // RefuseSignup says why a self-signup mail must not be acted upon, or "". Spam,
@@ -57,28 +58,36 @@ func (v Verdicts) RefuseSignup() Refusal {
 // strangers: DMARC passed, or where the domain publishes no policy DKIM, or SPF
 // for an envelope sender of the From domain or a parent of it
 // (docs/rules.md, Sponsor sign-up).
-func (v Verdicts) RefuseSponsor(from Contact, mailFrom string) Refusal {
+//
+// SES judges the domain that it reads in the From header, and need not read it as we do:
+// a header with two domains proves neither. One that breaks the grammar may have kept
+// DMARC from saying anything, and DKIM passes for anybody's signature, so it proves
+// nothing then (docs/decisions/0019-whose-proof.md).
+func (v Verdicts) RefuseSponsor(from, mailFrom string) Refusal {
 	if reason := v.RefuseSignup(); reason != "" {
 		return reason
 	}
+	found, wellFormed := domains(from)
 	switch {
-	case is(v.DMARC, pass), is(v.DKIM, pass):
+	case len(found) != 1:
+		return RefusedAmbiguous
+	case is(v.DMARC, pass), wellFormed && is(v.DKIM, pass):
 		return ""
 	case !is(v.SPF, pass):
 		return RefusedUnproven
-	case !aligned(from, mailFrom):
+	case !aligned(found[0], mailFrom):
 		return RefusedUnaligned
 	}
 	return ""
 }
 
 // aligned compares whole labels: gov.uk is a parent of dept.gov.uk, ept.gov.uk is not.
-func aligned(from Contact, mailFrom string) bool {
+func aligned(domain, mailFrom string) bool {
 	envelope, err := ParseEmail(mailFrom)
 	if err != nil {
 		return false
 	}
-	domain, parent := from.Domain(), envelope.Domain()
+	parent := envelope.Domain()
 	return domain == parent || strings.HasSuffix(domain, "."+parent)
 }
 

@@ -89,8 +89,45 @@ func TestVerdicts(t *testing.T) {
 		if got := v.RefuseSignup(); got != c.signup {
 			t.Errorf("%s: a sign-up is refused for %q, want %q", c.verdicts, got, c.signup)
 		}
-		if got := v.RefuseSponsor("jo@dept.gov.uk", c.mailFrom); got != c.sponsor {
+		if got := v.RefuseSponsor("Jo <jo@dept.gov.uk>", c.mailFrom); got != c.sponsor {
 			t.Errorf("%s from %q: a sponsor is refused for %q, want %q", c.verdicts, c.mailFrom, got, c.sponsor)
+		}
+	}
+}
+
+// SES's findings are about the domain that SES reads in the From header.
+func TestVerdictsAreAboutOneDomain(t *testing.T) {
+	t.Parallel()
+	const dmarc, dkim, spf = "P P F F P", "P P F P G", "P P P F G"
+	for _, c := range []struct {
+		from             string
+		dmarc, dkim, spf Refusal
+	}{
+		{"jo@dept.gov.uk", "", "", ""},
+		{"Jo <jo@Dept.gov.uk>, Al <al@dept.gov.uk>", "", "", ""},
+		{`"jo@home.com" <jo@dept.gov.uk> (jo@home.com)`, "", "", ""},
+
+		// Well formed, and somebody else's domain in it.
+		{"jo@dept.gov.uk, evil@x.com", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+		{"evil@x.com, jo@dept.gov.uk", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+		{"both: jo@dept.gov.uk, evil@x.com;", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+		{"jo@dept.gov.uk, jo@team.dept.gov.uk", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+
+		// Against the grammar: whatever it says of DMARC and SPF is about the one domain
+		// there is. DKIM is about the signer's.
+		{"Smith, Jo <jo@dept.gov.uk>", "", RefusedUnproven, ""},
+		{"Jo jo@dept.gov.uk", "", RefusedUnproven, ""},
+		{"(evil@x.com) jo@dept.gov.uk", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+		{`nobody, "evil@x.com" <jo@dept.gov.uk>`, RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+		{"jo@dept.gov.uk@x.com", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+		{"<jo@dept.gov.uk> <evil@x.com>", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+		{"jo@dept.gov.uk evil@", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+		{"Jo", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
+	} {
+		for words, want := range map[string]Refusal{dmarc: c.dmarc, dkim: c.dkim, spf: c.spf} {
+			if got := verdicts(t, words).RefuseSponsor(c.from, "bounce@dept.gov.uk"); got != want {
+				t.Errorf("%s from %s: refused for %q, want %q", words, c.from, got, want)
+			}
 		}
 	}
 }
@@ -105,7 +142,7 @@ func TestRefusals(t *testing.T) {
 		}
 		seen[r] = true
 	}
-	for _, r := range []Refusal{RefusedSpam, RefusedVirus, RefusedDMARC, RefusedUnproven, RefusedUnaligned, RefusedSponsor, RefusedNoGuests} {
+	for _, r := range []Refusal{RefusedSpam, RefusedVirus, RefusedDMARC, RefusedAmbiguous, RefusedUnproven, RefusedUnaligned, RefusedSponsor, RefusedNoGuests} {
 		if !seen[r] {
 			t.Errorf("%q is not listed", r)
 		}

@@ -65,7 +65,7 @@ func (h SponsorBatchHandler) Handle(ctx context.Context, j SponsorBatch) error {
 		h.Judge.refuse(ctx, j, govwifi.RefusedSponsor)
 		return nil
 	}
-	if h.Judge.doubts(ctx, j, j.Verdicts.RefuseSponsor(sponsor, j.MailFrom)) {
+	if h.Judge.doubts(ctx, j, j.Verdicts.RefuseSponsor(j.From, j.MailFrom)) {
 		return nil
 	}
 	guests, err := h.read(ctx, j, sponsor)

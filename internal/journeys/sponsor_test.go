@@ -113,12 +113,13 @@ func TestSponsorRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.deliver(forged)
-	h.await("three batches to be done", func() bool { return strings.Count(h.log.String(), "job=sponsor-batch") >= 3+3 })
+	h.deliver(h.mail(jo+", x@example.com", sponsor, "ada@example.com")) // all of its verdicts are PASS
+	h.await("four batches to be done", func() bool { return strings.Count(h.log.String(), "job=sponsor-batch") >= 4+4 })
 	h.deliver(h.world.Text("447700900123", "Go"))
 	if got := h.received(1); len(got) != 1 || got[0].To != "+447700900123" || h.users() != 1 {
 		t.Errorf("received %+v, %d users", got, h.users())
 	}
-	for _, reason := range []string{"not on the allow-list", "names no guest", "DMARC failed"} {
+	for _, reason := range []string{"not on the allow-list", "names no guest", "DMARC failed", "named with several domains"} {
 		if !strings.Contains(h.log.String(), reason) {
 			t.Errorf("the log does not say %q", reason)
 		}

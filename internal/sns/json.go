@@ -3,6 +3,7 @@ package sns
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // maxDepth is how deep objects and lists may nest. SES needs five levels;
@@ -65,6 +66,21 @@ func (o object) object(key string) object {
 		return nil
 	}
 	return inner
+}
+
+// headers gives the values of all headers of that name in SES's list of them.
+func (o object) headers(name string) []string {
+	var list []object
+	if err := json.Unmarshal(o["headers"], &list); err != nil {
+		return nil
+	}
+	var values []string
+	for _, header := range list {
+		if strings.EqualFold(header.text("name"), name) {
+			values = append(values, header.text("value"))
+		}
+	}
+	return values
 }
 
 // TooDeep says whether JSON nests deeper than anything that AWS or GOV.UK Notify sends.

@@ -18,7 +18,9 @@ type Receipt struct {
 	// Setup marks SES's notice that a rule was created: there is no mail, and
 	// the other fields are empty.
 	Setup bool
-	// From is the first From address in header form, display name included.
+	// From is the From header, display names included. Where SES lists several addresses,
+	// or the mail has several such headers, it holds them all: their first is whom we
+	// answer, and whoever asks for proof must know that it may be about another.
 	From string
 	// MailFrom is the envelope sender, empty for a bounce.
 	MailFrom string
@@ -53,6 +55,9 @@ func (e Envelope) Receipt() (Receipt, error) {
 		return Receipt{MessageID: id, Setup: true}, nil
 	}
 	from := headers.texts("from")
+	if written := message.headers("From"); len(written) > 1 {
+		from = append(from, written...)
+	}
 	if id == "" {
 		return Receipt{}, fmt.Errorf("%w: mail.messageId is not a text, or empty", ErrMalformed)
 	}
@@ -61,7 +66,7 @@ func (e Envelope) Receipt() (Receipt, error) {
 	}
 	r := Receipt{
 		MessageID:  id,
-		From:       from[0],
+		From:       strings.Join(from, ", "),
 		MailFrom:   message.text("source"),
 		Recipients: receipt.texts("recipients"),
 		Verdicts:   verdicts(receipt),

@@ -64,6 +64,23 @@ func TestReceiptMinimal(t *testing.T) {
 	}
 }
 
+// SES may have judged any of the senders that a mail names.
+func TestReceiptNamesAllSenders(t *testing.T) {
+	t.Parallel()
+	for mail, want := range map[string]string{
+		`"commonHeaders":{"from":["Jo <jo@dept.gov.uk>","evil@x.com"]}`: "Jo <jo@dept.gov.uk>, evil@x.com",
+		`"commonHeaders":{"from":["jo@dept.gov.uk"]},
+			"headers":[{"name":"From","value":"jo@dept.gov.uk"},{"name":"To","value":"a@b.uk"},{"name":"from","value":"evil@x.com"}]`: "jo@dept.gov.uk, jo@dept.gov.uk, evil@x.com",
+		`"commonHeaders":{"from":["Jo <jo@dept.gov.uk>"]}, "headers":[{"name":"From","value":"=?utf-8?q?Jo?= <jo@dept.gov.uk>"}]`: "Jo <jo@dept.gov.uk>",
+		`"commonHeaders":{"from":["jo@dept.gov.uk"]}, "headers":[5,{}]`:                                                           "jo@dept.gov.uk",
+	} {
+		r, err := Envelope{Message: `{"mail":{"messageId":"id",` + mail + `}}`}.Receipt()
+		if err != nil || r.From != want {
+			t.Errorf("%s: from %q, %v; want %q", mail, r.From, err, want)
+		}
+	}
+}
+
 func TestReceiptMalformed(t *testing.T) {
 	t.Parallel()
 	const noID, noFrom = "mail.messageId is not a text", "mail.commonHeaders.from holds no text"
