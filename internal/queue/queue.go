@@ -2,7 +2,9 @@
 // archives them. It is the only importer of asynq, whose known faults
 // (docs/asynq.md, sections 1 and 2) are worked around here and nowhere else:
 //
-//   - a lost acknowledgement is never sent again → uncancelled
+//   - a lost acknowledgement is never sent again → resendable
+//   - a retry whose reply was lost is sent again, and takes the job from whoever has it
+//     by then → resendable
 //   - MaxRetry(0) archives a task that never ran → maxRetry is never 0
 //   - a lost reply makes our own task a conflict → Client.Enqueue takes it as done
 //   - time-outs are whole seconds, 0 means 30 min → Worker keeps its own deadline
@@ -11,12 +13,7 @@
 //   - the mux matches names by prefix → Worker.routes is a map
 package queue
 
-import (
-	"context"
-	"time"
-
-	"github.com/redis/go-redis/v9"
-)
+import "time"
 
 const (
 	// maxRetry bounds only jobs that kill their worker again and again: those
@@ -37,26 +34,3 @@ const (
 	// headerTrace holds job.TraceFrom of whoever enqueued.
 	headerTrace = "trace"
 )
-
-// uncancelled lets scripts finish whose context is over. asynq v0.26.0 re-sends a
-// lost acknowledgement with the context of the first try, which is cancelled by
-// then, so the re-send can never succeed and a job that succeeded is worked on
-// again a minute later. Its scripts stay bounded by the socket time-outs.
-type uncancelled struct{ redis.UniversalClient }
-
-// EvalSha runs a script, whatever became of the context.
-func (u uncancelled) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	return u.UniversalClient.EvalSha(alive(ctx), sha, keys, args...)
-}
-
-// Eval is what EvalSha falls back to when Redis does not know the script.
-func (u uncancelled) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
-	return u.UniversalClient.Eval(alive(ctx), script, keys, args...)
-}
-
-func alive(ctx context.Context) context.Context {
-	if ctx.Err() != nil {
-		return context.WithoutCancel(ctx)
-	}
-	return ctx
-}

@@ -137,7 +137,7 @@ const serverPlaces = 8
 // server serves one queue; with one server for several, a slow batch would hold
 // the places of people who wait.
 func (w *Worker) server(queue job.Queue, places int) *asynq.Server {
-	return asynq.NewServerFromRedisClient(uncancelled{w.config.Redis}, asynq.Config{
+	return asynq.NewServerFromRedisClient(&resendable{UniversalClient: w.config.Redis}, asynq.Config{
 		Concurrency: places,
 		Queues:      map[string]int{string(queue): 1},
 		// A cancelled attempt gets a moment to report itself: asynq would put it
