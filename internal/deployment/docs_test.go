@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -27,6 +28,17 @@ func TestDocumentsNameTestsThatExist(t *testing.T) {
 		if all := strings.Count(text, "`Test"); named != all || named == 0 {
 			t.Errorf("%s names %d tests, %d of them with their package", name, all, named)
 		}
+	}
+}
+
+// What scripts/chaos-safeguards takes out is there to be taken out: it is run too seldom to
+// tell in time.
+func TestSafeguardsAreWhereTheyWere(t *testing.T) {
+	t.Parallel()
+	check := exec.CommandContext(t.Context(), root+"scripts/chaos-safeguards")
+	check.Env = append(check.Environ(), "CHECK=1", "TMPDIR="+t.TempDir())
+	if text, err := check.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 

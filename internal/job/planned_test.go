@@ -33,11 +33,15 @@ type town struct {
 	enqueueFails int
 	// references is what Notify has accepted, and to whom.
 	references map[string]govwifi.Message
-	// lost says that the next message is accepted but its answer is lost.
-	lost bool
+	// lost says that the next message is accepted but its answer is lost, away that
+	// nothing is accepted.
+	lost, away bool
 }
 
-var errKilled = errors.New("killed")
+var (
+	errKilled = errors.New("killed")
+	errAway   = errors.New("away")
+)
 
 func newTown(t *testing.T, rows ...string) *town {
 	t.Helper()
@@ -79,6 +83,9 @@ func (w *town) Enqueue(_ context.Context, j job.Job) error {
 
 // Send is Notify's, which knows no idempotency.
 func (w *town) Send(_ context.Context, m govwifi.Message) error {
+	if w.away {
+		return errAway
+	}
 	if _, twice := w.references[m.Reference]; twice {
 		w.t.Errorf("%s is sent twice", m.Reference)
 	}
@@ -263,6 +270,48 @@ func TestLostQueueSendsNothingTwice(t *testing.T) {
 	w.work()
 	w.expect("after the queue was lost", "jo"+survey)
 }
+
+// A message is noted as sent once it is, and not before.
+func TestPlannedMessageIsNotedWhenSent(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, "'bcdfgh', 'jo@x.uk', 'jo@x.uk', '2026-11-21', '2026-11-21'")
+	w.must(w.run("survey", "2026-11-22"))
+	pending := func(when string, want int) {
+		t.Helper()
+		ids, err := w.db.PendingMessages(t.Context(), govwifi.SurveyInvitation, "")
+		if err != nil || len(ids) != want {
+			t.Errorf("%s: %d messages are to be sent, %v; want %d", when, len(ids), err, want)
+		}
+	}
+	deliver := func(plans job.PlannedSender) error {
+		for _, j := range w.queue {
+			return job.SurveyInvitationHandler{PlannedSender: plans}.Handle(t.Context(), j.(job.SurveyInvitation))
+		}
+		t.Fatal("no job")
+		return nil
+	}
+	sender := job.PlannedSender{Plans: w.db, Messages: job.Once{Notify: w, Budget: w}, Log: w.log}
+	w.away = true
+	if err := deliver(sender); !errors.Is(err, errAway) {
+		t.Errorf("without Notify: %v", err)
+	}
+	pending("without Notify", 1)
+	w.away = false
+	forgetful := sender
+	forgetful.Plans = noNotes{w.db}
+	if err := deliver(forgetful); !errors.Is(err, errKilled) {
+		t.Errorf("sent, but not noted: %v", err)
+	}
+	pending("sent, but not noted", 1)
+	w.must(deliver(sender))
+	pending("in the end", 0)
+	w.expect("in the end", "jo"+survey)
+}
+
+// noNotes fails to note that a message was sent.
+type noNotes struct{ *mysql.DB }
+
+func (noNotes) MarkSent(context.Context, string) error { return errKilled }
 
 // What happens to people between the plan and the sending.
 func TestPlannedMessagesThatAreNotWanted(t *testing.T) {
