@@ -36,6 +36,16 @@ func TestLabelOf(t *testing.T) {
 	}
 }
 
+// Whom a mail is about is its address, masked; a name beside it is nobody's business.
+func TestLabelOfAMail(t *testing.T) {
+	t.Parallel()
+	for from, want := range map[string]string{"Jo Smith <jo@dept.gov.uk>": "from: j***@d***.gov.uk", "Jo Smith": "from: nobody"} {
+		if got := (SignupEmail{From: from}).Label(); got != want {
+			t.Errorf("%q is shown as %q, not %q", from, got, want)
+		}
+	}
+}
+
 func TestLabelOfTheUnknown(t *testing.T) {
 	t.Parallel()
 	for name, payload := range map[string]string{"signup-sms": `jo@dept.gov.uk`, "signup-sms-2": `{"number":"+447700900123"}`, "": ""} {
