@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/govwifi/user-signup/internal/govwifi"
+	"github.com/govwifi/user-signup/internal/testenv"
 )
 
 // Every fixture is a mail from this sponsor to this recipient.
@@ -167,7 +168,7 @@ func (r *repeater) Read(to []byte) (n int, err error) {
 func TestLargeMail(t *testing.T) {
 	const (
 		maxHeap = 16 << 20
-		maxTime = 15 * time.Second
+		maxTime = 15 * time.Second * testenv.RaceFactor
 		mixed   = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
 		html    = "Content-Type: text/html\r\n\r\n"
 		text    = "Subject: long\r\n\r\n"
