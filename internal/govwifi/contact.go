@@ -82,7 +82,7 @@ var (
 // ParseEmail returns the first mailbox of a From header, unfolded and without its
 // display name. It fails with ErrNoAddress.
 func ParseEmail(header string) (Contact, error) {
-	unfolded := strings.Join(strings.Fields(header), " ")
+	unfolded := unfold(header)
 	if list := mailboxes(unfolded); len(list) > 0 {
 		return emailContact(list[0].Address)
 	}
@@ -95,20 +95,19 @@ func ParseEmail(header string) (Contact, error) {
 	return emailContact(mailbox.FindString(bare))
 }
 
+func unfold(header string) string { return strings.Join(strings.Fields(header), " ") }
+
 // mailboxes reads a From header as RFC 5322 says; nil if it breaks its grammar.
 func mailboxes(unfolded string) []*mail.Address {
 	parser := mail.AddressParser{WordDecoder: nil}
-	list, err := parser.ParseList(unfolded)
-	if err != nil {
-		return nil
-	}
+	list, _ := parser.ParseList(unfolded) // with an error there is no list
 	return list
 }
 
 // domains are all that anybody may take for the domain of a From header, in lower case:
 // of a header that follows RFC 5322 those of its mailboxes, else what follows each @.
 func domains(header string) (found []string, wellFormed bool) {
-	unfolded := strings.Join(strings.Fields(header), " ")
+	unfolded := unfold(header)
 	list := mailboxes(unfolded)
 	for _, m := range list {
 		found = append(found, Contact(m.Address).Domain())

@@ -124,10 +124,15 @@ func (w *town) run(name, date string) error {
 		Handle(w.t.Context(), job.DeleteInactiveUsers{Run: run})
 }
 
+// sender sends what is planned, by this Notify.
+func (w *town) sender() job.PlannedSender {
+	return job.PlannedSender{Plans: w.db, Messages: job.Once{Notify: w, Budget: w}, Log: w.log}
+}
+
 // work delivers every job in the queue, as often as it takes.
 func (w *town) work() {
 	w.t.Helper()
-	sender := job.PlannedSender{Plans: w.db, Messages: job.Once{Notify: w, Budget: w}, Log: w.log}
+	sender := w.sender()
 	for _, j := range w.queue {
 		err := errKilled
 		for n := 0; err != nil; n++ {
@@ -283,14 +288,11 @@ func TestPlannedMessageIsNotedWhenSent(t *testing.T) {
 			t.Errorf("%s: %d messages are to be sent, %v; want %d", when, len(ids), err, want)
 		}
 	}
-	deliver := func(plans job.PlannedSender) error {
-		for _, j := range w.queue {
-			return job.SurveyInvitationHandler{PlannedSender: plans}.Handle(t.Context(), j.(job.SurveyInvitation))
-		}
-		t.Fatal("no job")
-		return nil
+	invitation := slices.Collect(maps.Values(w.queue))[0].(job.SurveyInvitation)
+	deliver := func(s job.PlannedSender) error {
+		return job.SurveyInvitationHandler{PlannedSender: s}.Handle(t.Context(), invitation)
 	}
-	sender := job.PlannedSender{Plans: w.db, Messages: job.Once{Notify: w, Budget: w}, Log: w.log}
+	sender := w.sender()
 	w.away = true
 	if err := deliver(sender); !errors.Is(err, errAway) {
 		t.Errorf("without Notify: %v", err)

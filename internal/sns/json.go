@@ -70,14 +70,12 @@ func (o object) object(key string) object {
 
 // headers gives the values of all headers of that name in SES's list of them.
 func (o object) headers(name string) []string {
-	var list []object
-	if err := json.Unmarshal(o["headers"], &list); err != nil {
-		return nil
-	}
+	var list []struct{ Name, Value string }
+	_ = json.Unmarshal(o["headers"], &list) // what is odd in it is empty
 	var values []string
 	for _, header := range list {
-		if strings.EqualFold(header.text("name"), name) {
-			values = append(values, header.text("value"))
+		if strings.EqualFold(header.Name, name) {
+			values = append(values, header.Value)
 		}
 	}
 	return values

@@ -7,6 +7,5 @@ package testenv
 const RaceAllocations = 40
 
 // RaceFactor is how many times longer a computation may take where the race detector is on:
-// regular expressions were seen to take 27 times as long, and what is bounded otherwise
-// takes a tenth of its bound.
-const RaceFactor = 8
+// regular expressions were seen to take 27 times as long.
+const RaceFactor = 4
