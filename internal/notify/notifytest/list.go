@@ -178,7 +178,7 @@ func checkParameter(name, value string) []string {
 	switch {
 	case allowed != nil && !slices.Contains(allowed, value):
 		return []string{fmt.Sprintf("%s %s is not one of [%s]", name, value, strings.Join(allowed, ", "))}
-	case name == "older_than" && !uuidText.MatchString(value):
+	case name == "older_than" && !isUUIDText(value):
 		return []string{"older_than is not a valid UUID"}
 	}
 	return nil
@@ -186,7 +186,7 @@ func checkParameter(name, value string) []string {
 
 func (s *Server) getNotification(r *http.Request) (any, *refusal) {
 	id := r.PathValue("id")
-	if !uuidText.MatchString(id) {
+	if !isUUIDText(id) {
 		return nil, refuse(http.StatusBadRequest, "ValidationError", "notification_id is not a valid UUID")
 	}
 	row, found := s.store.get(id, s.cfg.Now())
@@ -209,7 +209,7 @@ func (s *Server) listTemplates(r *http.Request) (any, *refusal) {
 
 func (s *Server) getTemplate(r *http.Request) (any, *refusal) {
 	id := r.PathValue("id")
-	if !uuidText.MatchString(id) {
+	if !isUUIDText(id) {
 		return nil, refuse(http.StatusBadRequest, "ValidationError", "id is not a valid UUID")
 	}
 	template, found := s.catalogue.byID(id)

@@ -11,10 +11,10 @@ import (
 // placeholder is ((name)) in a template's subject or body.
 var placeholder = regexp.MustCompile(`\(\(([^()]+)\)\)`)
 
+var notInKeys = strings.NewReplacer(" ", "", "_", "", "-", "")
+
 // sameKey makes names comparable as Notify does: without case, spaces, _ and -.
-func sameKey(name string) string {
-	return strings.NewReplacer(" ", "", "_", "", "-", "").Replace(strings.ToLower(name))
-}
+func sameKey(name string) string { return notInKeys.Replace(strings.ToLower(name)) }
 
 // rendering is a template with its personalisation filled in.
 type rendering struct{ subject, body string }

@@ -122,7 +122,7 @@ func python(value any) any {
 }
 
 func isUUID(value any) string {
-	if text, ok := value.(string); !ok || !uuidText.MatchString(text) {
+	if text, ok := value.(string); !ok || !isUUIDText(text) {
 		return "is not a valid UUID"
 	}
 	return ""
