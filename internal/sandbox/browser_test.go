@@ -67,7 +67,7 @@ func visit(t *testing.T, width, url string) *tab {
 	err := chromedp.Listen(b.ctx, func(event any) {
 		switch e := event.(type) {
 		case *runtime.EventExceptionThrown:
-			b.complain("exception: " + e.ExceptionDetails.Text + " " + thrown(e.ExceptionDetails.Exception))
+			b.complain((&chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails}).Error())
 		case *runtime.EventConsoleAPICalled:
 			b.complain(fmt.Sprintf("console.%s: %v", e.Type, e.Args))
 		case *log.EventEntryAdded:
@@ -90,15 +90,6 @@ func visit(t *testing.T, width, url string) *tab {
 		}
 	})
 	return b
-}
-
-// thrown is what an exception says of itself: its text alone is often no more than
-// “Uncaught (in promise)”.
-func thrown(exception *runtime.RemoteObject) string {
-	if exception == nil {
-		return ""
-	}
-	return exception.Description
 }
 
 func (b *tab) complain(fault string) {

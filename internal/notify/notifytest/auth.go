@@ -15,21 +15,22 @@ import (
 // tokenWindow is how far a token's iat may be from Notify's clock, both ways.
 const tokenWindow = 30 * time.Second
 
-// isUUIDText says whether Notify takes a text for a UUID: of the ways to write one that
-// the library knows, only that of 36 characters, in either case.
-func isUUIDText(text string) bool { return len(text) == 36 && uuid.Validate(text) == nil }
+// uuidLength is that of the one way to write a UUID which Notify takes, of those that the
+// library knows; either case is good.
+const uuidLength = 36
+
+func isUUIDText(text string) bool { return len(text) == uuidLength && uuid.Validate(text) == nil }
 
 // parsedKey is an API key and its parts.
 type parsedKey struct{ text, serviceID, secret string }
 
 // mustParseKey cuts a key as Notify's own clients do: two UUIDs from the right.
 func mustParseKey(text string) parsedKey {
-	const id = 36
 	n := len(text)
-	if n < 2*id+1 || !isUUIDText(text[n-id:]) || !isUUIDText(text[n-2*id-1:n-id-1]) {
+	if n < 2*uuidLength+1 || !isUUIDText(text[n-uuidLength:]) || !isUUIDText(text[n-2*uuidLength-1:n-uuidLength-1]) {
 		panic("notifytest: a key must end in -serviceid-secret, both UUIDs")
 	}
-	return parsedKey{text: text, serviceID: text[n-2*id-1 : n-id-1], secret: text[n-id:]}
+	return parsedKey{text: text, serviceID: text[n-2*uuidLength-1 : n-uuidLength-1], secret: text[n-uuidLength:]}
 }
 
 func forbidden(message string) *refusal {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/nyaruka/phonenumbers"
 )
 
 // maxReference is the longest reference that Notify takes, in characters.
@@ -44,10 +46,18 @@ var emailRules = append([]rule{
 	{"sanitise_content_for", false, isListOrNull},
 }, commonRules...)
 
-var smsRules = append([]rule{
-	{"phone_number", true, isPhoneNumber},
-	{"sms_sender_id", false, isUUID},
-}, commonRules...)
+// smsRules leave the number that they find good in *number: to parse it is the dearest
+// part of judging a text, so it is done once.
+func smsRules(number **phonenumbers.PhoneNumber) []rule {
+	isPhoneNumber := func(text string) (complaint string) {
+		*number, complaint = parsePhone(text)
+		return complaint
+	}
+	return append([]rule{
+		{"phone_number", true, func(value any) string { return asText(value, isPhoneNumber) }},
+		{"sms_sender_id", false, isUUID},
+	}, commonRules...)
+}
 
 // decode reads the body whatever its content type says, as Notify does.
 func decode(body []byte) (fields, *refusal) {
@@ -161,5 +171,3 @@ func isListOrNull(value any) string {
 }
 
 func isEmailAddress(value any) string { return asText(value, checkEmailAddress) }
-
-func isPhoneNumber(value any) string { return asText(value, checkPhoneNumber) }

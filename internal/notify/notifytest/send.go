@@ -95,18 +95,26 @@ func (s *Server) judge(kind, authorization string, body []byte) (stored, *refusa
 	if r != nil {
 		return stored{}, r
 	}
-	rules, to := smsRules, request.text("phone_number")
-	if kind == typeEmail {
-		rules, to = emailRules, request.text("email_address")
-	}
-	if r := validate(request, rules); r != nil {
+	to, r := checkForm(kind, request)
+	if r != nil {
 		return stored{}, r
 	}
-	return s.compose(kind, strings.TrimSpace(to), request)
+	return s.compose(kind, to, request)
+}
+
+// checkForm checks a request against the schema of its kind.
+func checkForm(kind string, request fields) (recipient, *refusal) {
+	to, rules := recipient{text: strings.TrimSpace(request.text("email_address"))}, emailRules
+	if kind == typeSMS {
+		to.text = strings.TrimSpace(request.text("phone_number"))
+		rules = smsRules(&to.number)
+	}
+	r := validate(request, rules)
+	return to, r
 }
 
 // compose makes the message of a request whose form is right.
-func (s *Server) compose(kind, to string, request fields) (stored, *refusal) {
+func (s *Server) compose(kind string, to recipient, request fields) (stored, *refusal) {
 	template, r := s.usableTemplate(kind, request.text("template_id"))
 	if r != nil {
 		return stored{}, r
@@ -120,7 +128,7 @@ func (s *Server) compose(kind, to string, request fields) (stored, *refusal) {
 		return stored{}, r
 	}
 	if kind == typeSMS {
-		if r := checkServed(to, s.cfg.UKOnly); r != nil {
+		if r := checkServed(to.number, s.cfg.UKOnly); r != nil {
 			return stored{}, r
 		}
 	}
@@ -133,8 +141,8 @@ func (s *Server) compose(kind, to string, request fields) (stored, *refusal) {
 			values[name] = valueText(value, kind)
 		}
 	}
-	return stored{kind: kind, template: template, Accepted: Accepted{
-		ID: uuid.NewString(), Reference: request.text("reference"), Template: govwifi.Template(template.Name), To: to,
+	return stored{kind: kind, template: template, smokeTest: to.isSmokeTest(), Accepted: Accepted{
+		ID: uuid.NewString(), Reference: request.text("reference"), Template: govwifi.Template(template.Name), To: to.text,
 		Personalisation: values, Subject: rendered.subject, Body: rendered.body, ReplyTo: request.text("email_reply_to_id"),
 	}}, nil
 }

@@ -209,7 +209,7 @@ func TestRecipients(t *testing.T) {
 		"07700 9oo123": "Must not contain letters or symbols", "GOVWIFI": "Must not contain letters or symbols",
 		"+999 1234 5678": "Not a valid country prefix",
 	} {
-		if got := checkPhoneNumber(number); got != want {
+		if _, got := parsePhone(number); got != want {
 			t.Errorf("%q: %q, want %q", number, got, want)
 		}
 	}

@@ -36,6 +36,8 @@ type stored struct {
 	Accepted
 	kind     string
 	template liveTemplate
+	// smokeTest is that nobody is sent it: recipient.isSmokeTest.
+	smokeTest bool
 }
 
 // store keeps what was accepted. Messages to smoke-test recipients are accepted but
@@ -55,7 +57,7 @@ func newStore() store {
 
 func (s *store) add(m stored) {
 	s.accepted = append(s.accepted, m.Accepted)
-	if !isSmokeTest(m.kind, m.To) {
+	if !m.smokeTest {
 		s.byReference[m.Reference] = append(s.byReference[m.Reference], len(s.rows))
 		s.byID[m.ID] = len(s.rows)
 		s.rows = append(s.rows, m)
