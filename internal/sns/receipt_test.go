@@ -121,6 +121,7 @@ func TestReceiptSponsor(t *testing.T) {
 		"sponsor@wifi.service.gov.uk":                       true,
 		"SPONSOR@wifi.service.gov.uk":                       true,
 		"<sponsor@wifi.service.gov.uk>":                     true,
+		"<sponsor@wifi.service.gov.uk>; x":                  true,
 		`"Sponsors" <Sponsor@wifi.service.gov.uk>`:          true,
 		`Wi-Fi; team <sponsor@wifi.service.gov.uk>`:         true,
 		"=?utf-8?q?Spons=C3=B6r?= <sponsor@x.gov.uk>":       true,
