@@ -43,10 +43,10 @@ func (c *clock) set(step time.Duration) {
 	_ = file.Close()
 }
 
-// build compiles the programs into a folder. With clocks, they can be stepped; that
-// compiles the standard library anew, which takes minutes the first time.
+// build compiles the programs into a folder, as `make build` does. With clocks, they can be
+// stepped; that compiles the standard library anew, which takes minutes the first time.
 func build(bin string, clocks bool) error {
-	args := []string{"build", "-o", bin + "/"}
+	args := []string{"build", "-trimpath", "-o", bin + "/"}
 	if clocks {
 		overlay, err := writeOverlay(bin)
 		if err != nil {

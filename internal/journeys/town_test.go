@@ -36,7 +36,7 @@ var build = sync.OnceValue(func() error {
 	if profiles() != "" {
 		tags = "profile"
 	}
-	build := exec.Command("go", "build", "-tags", tags, "-o", bin+"/",
+	build := exec.Command("go", "build", "-trimpath", "-tags", tags, "-o", bin+"/",
 		"../../cmd/ingest", "../../cmd/worker", "../../cmd/scheduler", "./testdata/bare")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
