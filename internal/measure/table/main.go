@@ -40,12 +40,13 @@ func write(measured, command string) error {
 	if err != nil {
 		return err
 	}
+	about := conditions(command) // before the first plot is written: git would call the commit dirty
 	for _, c := range curves {
 		if err := os.WriteFile("docs/growth-"+c.Name+".svg", []byte(c.SVG()), 0o644); err != nil {
 			return fmt.Errorf("write a plot: %w", err)
 		}
 	}
-	if err := between("docs/performance.md", page(rows, curves, conditions(command))); err != nil {
+	if err := between("docs/performance.md", page(rows, curves, about)); err != nil {
 		return err
 	}
 	return between("README.md", summary(rows))
