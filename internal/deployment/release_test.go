@@ -3,6 +3,7 @@ package deployment
 import (
 	"debug/buildinfo"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,9 @@ type component struct {
 func TestSBOM(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "scheduler")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, root+"cmd/scheduler").CombinedOutput(); err != nil {
+	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, root+"cmd/scheduler")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v:\n%s", err, text)
 	}
 	text, err := exec.CommandContext(t.Context(), root+"scripts/sbom", "v1.2.3", "abcdef", program, program).Output()

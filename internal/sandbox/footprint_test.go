@@ -23,7 +23,7 @@ import (
 func TestFootprint(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "sandbox")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/sandbox").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", binary, "../../cmd/sandbox").CombinedOutput(); err != nil {
 		t.Fatalf("build the sandbox: %v\n%s", err, out)
 	}
 	cmd := exec.Command(binary, "-ingest", "127.0.0.1:0", "-console", "127.0.0.1:0", "-mail", "127.0.0.1:0")
