@@ -46,7 +46,10 @@ type house struct {
 	seal     queue.SealKeys
 	log      *lines
 	db       *sql.DB
-	// elsewhere is a REDIS_URL other than that of redis, and replicas REDIS_MIN_REPLICAS.
+	// patience is how long a test waits for what is to happen.
+	patience time.Duration
+	// elsewhere is a REDIS_URL other than that of redis, and replicas REDIS_MIN_REPLICAS
+	// of ingest and worker.
 	elsewhere string
 	replicas  uint
 	// admins are the addresses of what operators see.
@@ -63,7 +66,7 @@ func newHouse(t *testing.T) *house {
 // furnish makes a house on a given database; nothing runs in it yet.
 func furnish(t *testing.T, d testenv.MySQLDatabase, database worker.Database) *house {
 	t.Helper()
-	h := &house{t: t, redis: testenv.NewRedisServer(t), mysql: d, database: database,
+	h := &house{t: t, patience: 90 * time.Second, redis: testenv.NewRedisServer(t), mysql: d, database: database,
 		notify: notifytest.Start(t, notifytest.Config{}), log: &lines{}, db: d.Open(t)}
 	var err error
 	if h.s3, err = s3test.Start("127.0.0.1:0"); err != nil {
@@ -114,7 +117,7 @@ func (h *house) work() *house {
 	admin := listen(h.t)
 	h.admins = append(h.admins, admin.Addr().String())
 	config := worker.Config{
-		RedisURL: h.redisURL(), SealKeys: h.seal, Database: h.database, Concurrency: 8, ShutdownTimeout: 5 * time.Second,
+		RedisURL: h.redisURL(), MinReplicas: h.replicas, SealKeys: h.seal, Database: h.database, Concurrency: 8, ShutdownTimeout: 5 * time.Second,
 		Notify: worker.Notify{APIKey: h.notify.Key(), BaseURL: h.notify.URL(), DoNotReply: notifytest.DoNotReplyID},
 		S3: worker.S3{Region: "eu-west-2", MailRegion: "eu-west-1", Endpoint: h.s3.URL, UsePathStyle: true,
 			AccessKeyID: s3test.AccessKeyID, SecretAccessKey: s3test.SecretAccessKey,
@@ -169,7 +172,7 @@ func (h *house) mail(from, to, text string) outside.Event {
 // received waits until Notify has accepted n messages, and returns them all.
 func (h *house) received(n int) []notifytest.Accepted {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), h.patience)
 	defer cancel()
 	got, err := h.notify.Wait(ctx, n)
 	if err != nil {
@@ -230,7 +233,7 @@ func (l *lines) String() string {
 // await polls a condition that nobody signals.
 func (h *house) await(what string, holds func() bool) {
 	h.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(h.patience)
 	for !holds() {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("waited in vain for %s\n%s", what, h.log)
