@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -48,6 +49,10 @@ var build = sync.OnceValue(func() error {
 func TestMain(m *testing.M) {
 	var err error
 	if bin, err = os.MkdirTemp("", "journeys-"); err != nil {
+		panic(err)
+	}
+	// The longest of these wait, for leases and back-offs, and leave the cores to others.
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	code := m.Run()
