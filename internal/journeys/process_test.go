@@ -127,6 +127,7 @@ func TestCheck(t *testing.T) {
 		{"missing template", func() { w.notify.DeleteTemplate(string(govwifi.RecapSMS)) }, nil, []string{"Notify"}, string(govwifi.RecapSMS)},
 		{"no S3", w.notify.ResetTemplates, environment{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}, []string{"allow-list"}, "S3_SIGNUP_ALLOWLIST_BUCKET"},
 		{"no such list", nil, environment{"S3_SIGNUP_ALLOWLIST_OBJECT_KEY": "other.conf"}, []string{"allow-list"}, "S3_SIGNUP_ALLOWLIST_OBJECT_KEY"},
+		{"no replica", nil, environment{"REDIS_MIN_REPLICAS": "1"}, []string{"replicas"}, "only 0 of REDIS_MIN_REPLICAS=1"},
 		{"wrong password", nil, environment{"DB_PASS": "other"}, []string{"MySQL"}, "DB_"},
 		{"no Redis", func() { w.redis.Stop() }, nil, []string{"Redis"}, "REDIS_URL"},
 		{"nothing", nil, environment{"DB_HOSTNAME": "127.0.0.1:1", "NOTIFY_API_BASE_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"},
@@ -144,7 +145,7 @@ func TestCheck(t *testing.T) {
 		if got := failures(out); !slices.Equal(got, c.fails) || !strings.Contains(out, c.advice) {
 			t.Errorf("%s: failed %q, want %q and %q in\n%s", c.name, got, c.fails, c.advice, out)
 		}
-		for _, name := range []string{"Redis", "MySQL", "schema", "Notify", "allow-list", "metrics-bucket", "templates-bucket", "mail-bucket"} {
+		for _, name := range []string{"Redis", "replicas", "MySQL", "schema", "Notify", "allow-list", "metrics-bucket", "templates-bucket", "mail-bucket"} {
 			if !regexp.MustCompile(`(?m)^(ok|FAIL|-) +` + name + `\b`).MatchString(out) {
 				t.Errorf("%s: no line for %s in\n%s", c.name, name, out)
 			}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/govwifi/user-signup/internal/job"
 )
 
 const (
@@ -61,6 +63,20 @@ func Durable(rdb Conn, replicas int) Conn {
 		return rdb
 	}
 	return newCommitter(rdb, replicas)
+}
+
+// Replicated says whether so many replicas follow, of whatever node holds each queue. It
+// writes, and waits for them, as every job will: what a node says of its replicas may be
+// a while old.
+func Replicated(ctx context.Context, rdb Conn, replicas int) error {
+	durable := Durable(rdb, replicas)
+	for _, queue := range job.Queues() {
+		key := "signup:{" + string(queue) + "}:replicated"
+		if err := durable.Eval(ctx, `return redis.call("SET", KEYS[1], 1, "EX", 60)`, []string{key}).Err(); err != nil {
+			return fmt.Errorf("write to Redis for the %s queue: %w", queue, err)
+		}
+	}
+	return nil
 }
 
 // script is one caller's.
@@ -193,7 +209,7 @@ func (c *committer) exec(ctx context.Context, pipeline redis.Pipeliner) error {
 	case err != nil:
 		return fmt.Errorf("wait for replicas: %w", err)
 	case n < c.replicas:
-		return fmt.Errorf("only %d of REDIS_MIN_REPLICAS=%d replicas have the job", n, c.replicas)
+		return fmt.Errorf("only %d of REDIS_MIN_REPLICAS=%d replicas have it", n, c.replicas)
 	}
 	return nil
 }

@@ -318,12 +318,18 @@ func TestReplicas(t *testing.T) {
 			if err := client.Enqueue(ctx, probe{ID: "one"}); err == nil || !strings.Contains(err.Error(), "only 0 of REDIS_MIN_REPLICAS=1") {
 				t.Fatalf("without a replica: %v", err)
 			}
+			if err := Replicated(ctx, rdb, 1); err == nil || !strings.Contains(err.Error(), "only 0 of REDIS_MIN_REPLICAS=1") {
+				t.Fatalf("without a replica: %v", err)
+			}
 			replica := addReplica()
 			for client.Enqueue(ctx, probe{ID: "one"}) != nil && ctx.Err() == nil {
 				time.Sleep(50 * time.Millisecond) // a replica tells nobody when it has caught up
 			}
 			if err := client.Enqueue(ctx, probe{ID: "two"}); err != nil {
 				t.Fatalf("with a replica: %v", err)
+			}
+			if err := Replicated(ctx, rdb, 1); err != nil {
+				t.Errorf("with a replica: %v", err)
 			}
 			replica.Pause()
 			started := time.Now()

@@ -21,7 +21,7 @@ var ErrCheckFailed = errors.New("at least one check failed")
 const checkTimeout = 10 * time.Second
 
 // Check tries every dependency and prints a line for each, with what to do about it
-// where it fails. It changes nothing but a key in Redis, which expires.
+// where it fails. It changes nothing but some keys in Redis, which expire.
 func Check(ctx context.Context, c Config, out io.Writer) error {
 	silent := c.Log.NewLogger(io.Discard)
 	queue.LogTo(silent)
@@ -32,6 +32,11 @@ func Check(ctx context.Context, c Config, out io.Writer) error {
 	defer p.close()
 	r := &checks{out: out}
 	r.try(ctx, "Redis", "check REDIS_URL, and that Redis runs, is not full and may be reached from here", p.jobs.Ready)
+	if r.failed {
+		r.skip("replicas", "not looked at, as Redis is not there")
+	} else {
+		c.checkReplicas(ctx, r, p.rdb)
+	}
 	r.try(ctx, "MySQL", "check the DB_ variables, and that the database may be reached from here", func(ctx context.Context) error {
 		return p.openDB(ctx, c.Database, nil)
 	})
@@ -95,6 +100,17 @@ func (p *parts) templates(ctx context.Context) error {
 		names[i] = string(t)
 	}
 	return fmt.Errorf("of the templates that are needed, %d missing: %s", len(missing), strings.Join(names, ", "))
+}
+
+// checkReplicas looks whether there are as many replicas as jobs will wait for.
+func (c Config) checkReplicas(ctx context.Context, r *checks, rdb queue.Conn) {
+	if c.MinReplicas == 0 {
+		r.pass("replicas", "REDIS_MIN_REPLICAS is not set: right for one Redis and for MemoryDB; elsewhere a failover may have messages sent twice")
+		return
+	}
+	r.try(ctx, "replicas", "bring the missing replicas back, as ingest answers 503 and nothing is sent until then, or lower REDIS_MIN_REPLICAS on ingest and worker", func(ctx context.Context) error {
+		return queue.Replicated(ctx, rdb, int(c.MinReplicas))
+	})
 }
 
 // checkBuckets looks at the buckets as the jobs that use them do first, but writes
