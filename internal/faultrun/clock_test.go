@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/govwifi/user-signup/internal/testenv"
 )
 
 const clockFormat = "15:04:05.000"
@@ -43,23 +45,17 @@ func (c *clock) set(step time.Duration) {
 	_ = file.Close()
 }
 
-// build compiles the programs into a folder, as `make build` does. With clocks, they can be
-// stepped; that compiles the standard library anew, which takes minutes the first time.
+// build makes the programs. With clocks, they can be stepped; that compiles the standard
+// library anew, which takes minutes the first time.
 func build(bin string, clocks bool) error {
-	args := []string{"build", "-trimpath", "-o", bin + "/"}
-	if clocks {
-		overlay, err := writeOverlay(bin)
-		if err != nil {
-			return err
-		}
-		args = append(args, "-overlay", overlay)
+	if !clocks {
+		return testenv.BuildPrograms(bin)
 	}
-	cmd := exec.Command("go", append(args, "../../cmd/ingest", "../../cmd/worker", "../../cmd/scheduler")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the programs: %w\n%s", err, out)
+	overlay, err := writeOverlay(bin)
+	if err != nil {
+		return err
 	}
-	return nil
+	return testenv.BuildPrograms(bin, "-overlay", overlay)
 }
 
 // writeOverlay writes a time.Now that asks the step, and where it is to be read from.

@@ -31,19 +31,13 @@ import (
 // bin is where build puts the programs; TestMain makes and removes it.
 var bin string
 
-// build makes the programs, static as `make build` makes them, once for the test process.
+// build makes the programs once for the test process.
 var build = sync.OnceValue(func() error {
 	tags := ""
 	if profiles() != "" {
 		tags = "profile"
 	}
-	build := exec.Command("go", "build", "-trimpath", "-tags", tags, "-o", bin+"/",
-		"../../cmd/ingest", "../../cmd/worker", "../../cmd/scheduler", "./testdata/bare")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
+	return testenv.BuildPrograms(bin, "-tags", tags, "./testdata/bare")
 })
 
 func TestMain(m *testing.M) {

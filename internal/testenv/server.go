@@ -1,5 +1,5 @@
-// Package testenv gives tests a real Redis, MariaDB and Prometheus of their own, and a
-// proxy that breaks the line to them. It is imported by tests only.
+// Package testenv gives tests a real Redis, MariaDB and Prometheus of their own, a proxy
+// that breaks the line to them, and the service's own programs. It is imported by tests only.
 //
 // A server is a child of the test process and needs nothing but its binary, so
 // `go test ./some/package` works as `make test` does. A missing binary fails the
