@@ -97,11 +97,13 @@ func (h SponsorInviteHandler) invite(ctx context.Context, j SponsorInvite) error
 }
 
 // settle enqueues the receipt when nobody is left. A worker killed in between is
-// healed by this job's next delivery, which finds nobody left again.
+// healed by this job's next delivery, which finds nobody left again. A guest whose batch is
+// not open comes back too: where Redis was emptied while the batch was being enqueued, its
+// later guests are there when the mail is recovered, and are not enqueued again.
 func (h SponsorInviteHandler) settle(ctx context.Context, j SponsorInvite, refused bool) error {
 	left, err := h.Tally.Settle(ctx, j.BatchID, j.Guest, refused)
 	if errors.Is(err, govwifi.ErrNotFound) {
-		return Permanent(fmt.Errorf("settle %s: the batch expired 7 days after its mail; the sponsor gets no receipt: %w", j.Contact, err))
+		return fmt.Errorf("settle %s: Redis has lost the batch, which the recovery of its mail opens again, or it expired 7 days after its mail: %w", j.Contact, err)
 	}
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", j.Contact, err)

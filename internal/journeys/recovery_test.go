@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/govwifi/user-signup/internal/govwifi"
 	"github.com/govwifi/user-signup/internal/job"
 	"github.com/govwifi/user-signup/internal/notify/notifytest"
 	"github.com/govwifi/user-signup/internal/outside"
@@ -59,6 +60,28 @@ func (h *house) recover(tick string) {
 }
 
 func idle(h *house, rdb redis.UniversalClient) bool { return unfinished(h.t, rdb) == 0 }
+
+// Redis is wiped while a batch's guests are being enqueued: the rest of them come after
+// the wipe, and their batch only with the recovery of its mail. The sponsor hears of all.
+func TestRecoveryOfABatchHalfEnqueued(t *testing.T) {
+	h := newHouse(t)
+	e := h.oldMail(jo, sponsor, "ada@example.com\r\ngrace@example.com", nil)
+	rdb := h.redisURL().Connect(queue.Patient)
+	t.Cleanup(func() { _ = rdb.Close() })
+	batch := govwifi.Batch{ID: e.ID, Sponsor: jo, Guests: []govwifi.Contact{"ada@example.com", "grace@example.com"}}
+	late := job.InviteGuest(batch, 1, false)
+	if err := queue.NewClient(rdb, h.seal.Sealer).Enqueue(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	h.open().work()
+	h.await("the late guest to come back", func() bool { return strings.Contains(h.log.String(), "key="+late.Key()+" attempt=1 outcome=retry") })
+	h.recover("only")
+	got := h.received(3)
+	once(t, got)
+	if r := receipt(t, got); r.Template != govwifi.SponsorConfirmationPlural || r.Personalisation["number_of_accounts"] != "2" {
+		t.Errorf("receipt %+v", r)
+	}
+}
 
 // Redis is wiped amid the answers, and the webhooks of some events never came. The two
 // recoveries make everything whole: everybody is answered, nobody twice, and who had no
