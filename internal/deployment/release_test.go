@@ -3,11 +3,12 @@ package deployment
 import (
 	"debug/buildinfo"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/govwifi/user-signup/internal/testenv"
 )
 
 // bom is as much of CycloneDX 1.5 as an SBOM of ours has; its schema refuses names that
@@ -39,10 +40,8 @@ type component struct {
 func TestSBOM(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "scheduler")
-	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", program, root+"cmd/scheduler")
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%v:\n%s", err, text)
+	if err := testenv.Build(filepath.Dir(program), root+"cmd/scheduler"); err != nil {
+		t.Fatal(err)
 	}
 	text, err := exec.CommandContext(t.Context(), root+"scripts/sbom", "v1.2.3", "abcdef", program, program).Output()
 	if err != nil {

@@ -48,14 +48,15 @@ func (c *clock) set(step time.Duration) {
 // build makes the programs. With clocks, they can be stepped; that compiles the standard
 // library anew, which takes minutes the first time.
 func build(bin string, clocks bool) error {
-	if !clocks {
-		return testenv.BuildPrograms(bin)
+	args := []string{"../../cmd/ingest", "../../cmd/worker", "../../cmd/scheduler"}
+	if clocks {
+		overlay, err := writeOverlay(bin)
+		if err != nil {
+			return err
+		}
+		args = append([]string{"-overlay", overlay}, args...)
 	}
-	overlay, err := writeOverlay(bin)
-	if err != nil {
-		return err
-	}
-	return testenv.BuildPrograms(bin, "-overlay", overlay)
+	return testenv.Build(bin, args...)
 }
 
 // writeOverlay writes a time.Now that asks the step, and where it is to be read from.

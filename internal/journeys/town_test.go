@@ -37,7 +37,7 @@ var build = sync.OnceValue(func() error {
 	if profiles() != "" {
 		tags = "profile"
 	}
-	return testenv.BuildPrograms(bin, "-tags", tags, "./testdata/bare")
+	return testenv.Build(bin, "-tags", tags, "../../cmd/ingest", "../../cmd/worker", "../../cmd/scheduler", "./testdata/bare")
 })
 
 func TestMain(m *testing.M) {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/govwifi/user-signup/internal/testenv"
 )
 
 // The program itself, from its start to the first text that was answered, and what it
@@ -23,8 +25,8 @@ import (
 func TestFootprint(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "sandbox")
-	if out, err := exec.Command("go", "build", "-trimpath", "-o", binary, "../../cmd/sandbox").CombinedOutput(); err != nil {
-		t.Fatalf("build the sandbox: %v\n%s", err, out)
+	if err := testenv.Build(filepath.Dir(binary), "../../cmd/sandbox"); err != nil {
+		t.Fatal(err)
 	}
 	cmd := exec.Command(binary, "-ingest", "127.0.0.1:0", "-console", "127.0.0.1:0", "-mail", "127.0.0.1:0")
 	stdout, err := cmd.StdoutPipe()
