@@ -109,7 +109,7 @@ func (t *Tally) Settle(ctx context.Context, batchID string, guest int, refused b
 	case err != nil:
 		return 0, fmt.Errorf("settle guest %d of batch %s: %w", guest, batchID, err)
 	case left == -1:
-		return 0, fmt.Errorf("settle guest %d of batch %s: %w", guest, batchID, govwifi.ErrNotFound)
+		return 0, fmt.Errorf("settle guest %d of batch %s: Redis has lost the batch, which the recovery of its mail opens again, or it expired 7 days after its mail: %w", guest, batchID, govwifi.ErrNotFound)
 	case left < 0:
 		return 0, fmt.Errorf("settle guest %d of batch %s: the batch has no such guest", guest, batchID)
 	}

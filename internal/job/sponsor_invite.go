@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -44,8 +43,8 @@ func InviteGuest(b govwifi.Batch, guest int, recovered bool) SponsorInvite {
 // GuestTally counts the guests of a batch down.
 type GuestTally interface {
 	// Settle notes what became of a guest, the first time it is told, and says
-	// how many are not settled yet. govwifi.ErrNotFound once the batch has
-	// expired.
+	// how many are not settled yet. govwifi.ErrNotFound if the batch is not open,
+	// or has expired.
 	Settle(ctx context.Context, batchID string, guest int, refused bool) (left int, err error)
 }
 
@@ -102,9 +101,6 @@ func (h SponsorInviteHandler) invite(ctx context.Context, j SponsorInvite) error
 // later guests are there when the mail is recovered, and are not enqueued again.
 func (h SponsorInviteHandler) settle(ctx context.Context, j SponsorInvite, refused bool) error {
 	left, err := h.Tally.Settle(ctx, j.BatchID, j.Guest, refused)
-	if errors.Is(err, govwifi.ErrNotFound) {
-		return fmt.Errorf("settle %s: Redis has lost the batch, which the recovery of its mail opens again, or it expired 7 days after its mail: %w", j.Contact, err)
-	}
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", j.Contact, err)
 	}
