@@ -31,11 +31,10 @@ func Check(ctx context.Context, c Config, out io.Writer) error {
 	}
 	defer p.close()
 	r := &checks{out: out}
-	r.try(ctx, "Redis", "check REDIS_URL, and that Redis runs, is not full and may be reached from here", p.jobs.Ready)
-	if r.failed {
-		r.skip("replicas", "not looked at, as Redis is not there")
-	} else {
+	if r.try(ctx, "Redis", "check REDIS_URL, and that Redis runs, is not full and may be reached from here", p.jobs.Ready) {
 		c.checkReplicas(ctx, r, p.rdb)
+	} else {
+		r.skip("replicas", "not looked at, as Redis is not there")
 	}
 	r.try(ctx, "MySQL", "check the DB_ variables, and that the database may be reached from here", func(ctx context.Context) error {
 		return p.openDB(ctx, c.Database, nil)
@@ -65,15 +64,16 @@ type checks struct {
 
 // try prints a line for a check that passes, and two for one that fails: why, and what
 // to do about it.
-func (r *checks) try(ctx context.Context, name, advice string, check func(context.Context) error) {
+func (r *checks) try(ctx context.Context, name, advice string, check func(context.Context) error) (passed bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if err := check(ctx); err != nil {
 		r.failed = true
 		_, _ = fmt.Fprintf(r.out, "FAIL  %-16s %v\n      %-16s → %s\n", name, err, "", advice)
-		return
+		return false
 	}
 	r.pass(name, "")
+	return true
 }
 
 // pass prints a check that passes, and what there is to know about it.
