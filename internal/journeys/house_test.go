@@ -97,6 +97,13 @@ func (h *house) redisURL() queue.URL {
 	return u
 }
 
+// rdb looks into Redis behind the service's back.
+func (h *house) rdb() queue.Conn {
+	rdb := h.redisURL().Connect(queue.Patient)
+	h.t.Cleanup(func() { _ = rdb.Close() })
+	return rdb
+}
+
 // open starts ingest.
 func (h *house) open() *house {
 	h.t.Helper()

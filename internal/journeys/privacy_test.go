@@ -236,8 +236,7 @@ func (h *privateHouse) ask(request *http.Request) {
 func (h *privateHouse) strangeJobs() {
 	h.t.Helper()
 	h.secrets.hide("Bartholomew Bumblethorpe", "bumble.thorpe@dept.gov.uk")
-	rdb := h.redisURL().Connect(queue.Patient)
-	defer func() { _ = rdb.Close() }()
+	rdb := h.rdb()
 	jobs := queue.NewClient(rdb, h.seal.Sealer)
 	for _, j := range []stranger{{"of-another-release", "strange-1", ""}, {"signup-sms", "strange-2", ""}} {
 		j.Text = "Bartholomew Bumblethorpe <bumble.thorpe@dept.gov.uk>"

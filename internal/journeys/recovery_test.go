@@ -46,8 +46,7 @@ func (h *house) oldMail(from, to, text string, verdicts map[string]string) outsi
 // recover runs both recoveries, and waits until they and all that they queued are done.
 func (h *house) recover(tick string) {
 	h.t.Helper()
-	rdb := h.redisURL().Connect(queue.Patient)
-	defer func() { _ = rdb.Close() }()
+	rdb := h.rdb()
 	q := queue.NewClient(rdb, h.seal.Sealer)
 	lost := job.Recovery{Since: time.Now().Add(-job.LookBack), Tick: tick}
 	for _, j := range []job.Job{job.RecoverTexts{Recovery: lost}, job.RecoverMail{Recovery: lost}} {
@@ -66,8 +65,7 @@ func idle(h *house, rdb redis.UniversalClient) bool { return unfinished(h.t, rdb
 func TestRecoveryOfABatchHalfEnqueued(t *testing.T) {
 	h := newHouse(t)
 	e := h.oldMail(jo, sponsor, "ada@example.com\r\ngrace@example.com", nil)
-	rdb := h.redisURL().Connect(queue.Patient)
-	t.Cleanup(func() { _ = rdb.Close() })
+	rdb := h.rdb()
 	batch := govwifi.Batch{ID: e.ID, Sponsor: jo, Guests: []govwifi.Contact{"ada@example.com", "grace@example.com"}}
 	late := job.InviteGuest(batch, 1, false)
 	if err := queue.NewClient(rdb, h.seal.Sealer).Enqueue(t.Context(), late); err != nil {
@@ -139,8 +137,7 @@ func TestRecovery(t *testing.T) {
 	}
 	h.received(15)
 	before := len(h.notify.Accepted())
-	rdb := h.redisURL().Connect(queue.Patient)
-	t.Cleanup(func() { _ = rdb.Close() })
+	rdb := h.rdb()
 	if err := rdb.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}

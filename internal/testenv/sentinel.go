@@ -43,9 +43,7 @@ func NewSentinels(t testing.TB, replicas int) *Sentinels {
 	for _, replica := range s.Nodes[1:] {
 		mustAsk(t, replica.Addr, "REPLICAOF "+host+" "+port)
 	}
-	awaitRedis(t, "the replicas to catch up", func() bool {
-		return strings.Count(mustAsk(t, s.Nodes[0].Addr, "INFO replication"), "state=online") == replicas
-	})
+	awaitRedis(t, "the replicas to catch up", func() bool { return s.inStep(s.Nodes[0]) })
 	var addrs []string
 	for range 3 {
 		s.sentinels = append(s.sentinels, newSentinel(t, port))
@@ -62,6 +60,12 @@ func NewSentinels(t testing.TB, replicas int) *Sentinels {
 		return true
 	})
 	return s
+}
+
+// inStep says whether all other nodes have what the primary has.
+func (s *Sentinels) inStep(primary *RedisServer) bool {
+	info, err := ask(primary.Addr, "INFO replication")
+	return err == nil && strings.Count(info, "state=online") == len(s.Nodes)-1
 }
 
 // newSentinel starts one sentinel. It keeps what it learns in its configuration file,
@@ -124,8 +128,9 @@ func (s *Sentinels) AwaitFailover(from *RedisServer) *RedisServer {
 	return s.Primary()
 }
 
-// Rejoin starts a stopped node and makes it a replica of the primary. The sentinels would
-// do so too, but only after they have looked on for 10 s or, on a busy machine, minutes.
+// Rejoin starts a stopped node, makes it a replica of the primary and returns when all nodes
+// are in step: the next failover is of one node then, not of two. The sentinels would make
+// it a replica too, but only after they have looked on for 10 s or, on a busy machine, minutes.
 func (s *Sentinels) Rejoin(node *RedisServer) {
 	s.t.Helper()
 	node.Start()
@@ -133,6 +138,7 @@ func (s *Sentinels) Rejoin(node *RedisServer) {
 		host, port, _ := net.SplitHostPort(primary.Addr)
 		mustAsk(s.t, node.Addr, "REPLICAOF "+host+" "+port)
 	}
+	awaitRedis(s.t, "the nodes to be in step", func() bool { return s.inStep(s.Primary()) })
 }
 
 // awaitRedis polls: neither Redis nor its sentinels tell when they are done.
