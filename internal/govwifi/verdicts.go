@@ -26,7 +26,7 @@ const (
 	RefusedSpam      Refusal = "SES calls it spam"
 	RefusedVirus     Refusal = "SES found a virus"
 	RefusedDMARC     Refusal = "DMARC failed"
-	RefusedAmbiguous Refusal = "the sender is named with several domains, and SES may have judged another"
+	RefusedAmbiguous Refusal = "the sender is named with several domains or headers, and SES may have judged another"
 	RefusedUnproven  Refusal = "neither DMARC, DKIM nor SPF passed"
 	RefusedUnaligned Refusal = "SPF passed for an envelope sender of another domain"
 	RefusedSponsor   Refusal = "the sponsor is not on the allow-list"

@@ -40,8 +40,9 @@ type SponsorBatchHandler struct {
 		// Fetch opens a stored mail; govwifi.ErrNotFound if there is none.
 		Fetch(ctx context.Context, bucket, object string) (io.ReadCloser, error)
 	}
-	// Guests reads the guests out of a raw mail; govwifi.ErrTooManyGuests.
-	Guests func(mail io.Reader, sponsor govwifi.Contact) ([]govwifi.Contact, error)
+	// Guests reads the guests out of a raw mail, and counts its From headers;
+	// govwifi.ErrTooManyGuests.
+	Guests func(mail io.Reader, sponsor govwifi.Contact) (guests []govwifi.Contact, froms int, err error)
 	Tally  interface {
 		// Open stores a new batch. One that is open already is returned as it was
 		// stored.
@@ -65,12 +66,17 @@ func (h SponsorBatchHandler) Handle(ctx context.Context, j SponsorBatch) error {
 		h.Judge.refuse(ctx, j, govwifi.RefusedSponsor)
 		return nil
 	}
-	if h.Judge.doubts(ctx, j, j.Verdicts.RefuseSponsor(j.From, j.MailFrom)) {
+	doubt := j.Verdicts.RefuseSponsor(j.From, j.MailFrom)
+	if h.Judge.doubts(ctx, j, doubt) {
 		return nil
 	}
-	guests, err := h.read(ctx, j, sponsor)
+	guests, froms, err := h.read(ctx, j, sponsor)
 	if err != nil {
 		return err
+	}
+	// SES's notice, of which From is, holds the first 10 KB of the mail's headers.
+	if doubt == "" && froms > 1 && h.Judge.doubts(ctx, j, govwifi.RefusedAmbiguous) {
+		return nil
 	}
 	if len(guests) == 0 {
 		h.Judge.refuse(ctx, j, govwifi.RefusedNoGuests)
@@ -88,18 +94,18 @@ func (h SponsorBatchHandler) Handle(ctx context.Context, j SponsorBatch) error {
 	return nil
 }
 
-func (h SponsorBatchHandler) read(ctx context.Context, j SponsorBatch, sponsor govwifi.Contact) ([]govwifi.Contact, error) {
+func (h SponsorBatchHandler) read(ctx context.Context, j SponsorBatch, sponsor govwifi.Contact) (guests []govwifi.Contact, froms int, err error) {
 	mail, err := h.Mail.Fetch(ctx, j.Bucket, j.Object)
 	if err != nil {
-		return nil, fmt.Errorf("fetch the sponsor's mail: %w", err)
+		return nil, 0, fmt.Errorf("fetch the sponsor's mail: %w", err)
 	}
 	defer func() { _ = mail.Close() }() // it has been read; there is nothing to lose
-	guests, err := h.Guests(mail, sponsor)
+	guests, froms, err = h.Guests(mail, sponsor)
 	switch {
 	case errors.Is(err, govwifi.ErrTooManyGuests):
-		return nil, Permanent(err)
+		return nil, 0, Permanent(err)
 	case err != nil:
-		return nil, fmt.Errorf("read the sponsor's mail: %w", err)
+		return nil, 0, fmt.Errorf("read the sponsor's mail: %w", err)
 	}
-	return guests, nil
+	return guests, froms, nil
 }

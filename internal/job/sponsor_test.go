@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -78,17 +79,20 @@ func (m mails) Fetch(context.Context, string, string) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader(string(m))), nil
 }
 
-// lines reads a guest a line.
-func lines(mail io.Reader, _ govwifi.Contact) ([]govwifi.Contact, error) {
+// lines reads a guest a line, or a "From:".
+func lines(mail io.Reader, _ govwifi.Contact) (guests []govwifi.Contact, froms int, err error) {
 	text, err := io.ReadAll(mail)
 	if string(text) == "too many" {
-		return nil, govwifi.ErrTooManyGuests
+		return nil, 0, govwifi.ErrTooManyGuests
 	}
-	var guests []govwifi.Contact
 	for _, line := range strings.Fields(string(text)) {
+		if line == "From:" {
+			froms++
+			continue
+		}
 		guests = append(guests, govwifi.Contact(line))
 	}
-	return guests, err
+	return guests, froms, err
 }
 
 func batchHandler(mail mails, t *tally, jobs *enqueued) SponsorBatchHandler {
@@ -148,6 +152,7 @@ func TestSponsorBatchIsNotWorkedOn(t *testing.T) {
 	}{
 		"not on the allow-list": {"a@x.uk", stranger, false, false, govwifi.RefusedSponsor},
 		"forged":                {"a@x.uk", forged, false, false, govwifi.RefusedDMARC},
+		"two From headers":      {"From: From: a@x.uk", sponsorMail(), false, false, govwifi.RefusedAmbiguous},
 		"no guests":             {" ", sponsorMail(), false, false, govwifi.RefusedNoGuests},
 		"too many guests":       {"too many", sponsorMail(), true, true, ""},
 		"no From":               {"a@x.uk", nobody, true, true, ""},
@@ -167,6 +172,23 @@ func TestSponsorBatchIsNotWorkedOn(t *testing.T) {
 				t.Errorf("counted %q, want %q", counted, c.counted)
 			}
 		})
+	}
+}
+
+// Where verdicts are only logged, a mail in doubt is worked on and has one line, whatever
+// there is against it.
+func TestDoubtsAreLoggedOnce(t *testing.T) {
+	t.Parallel()
+	forged := sponsorMail()
+	forged.Verdicts = govwifi.Verdicts{DMARC: "FAIL"}
+	for mail, j := range map[mails]SponsorBatch{"From: a@x.uk": forged, "From: From: a@x.uk": sponsorMail(), "From: From: b@x.uk": forged} {
+		var log strings.Builder
+		jobs := &enqueued{room: 10}
+		h := batchHandler(mail, &tally{}, jobs)
+		h.Judge.Verdicts, h.Judge.Log = LogVerdicts, slog.New(slog.NewTextHandler(&log, nil))
+		if err := h.Handle(t.Context(), j); err != nil || len(jobs.jobs) != 1 || strings.Count(log.String(), "would be refused") != 1 {
+			t.Errorf("%s: error %v, jobs %v, log:\n%s", mail, err, jobs.jobs, &log)
+		}
 	}
 }
 

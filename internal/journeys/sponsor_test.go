@@ -114,15 +114,24 @@ func TestSponsorRefused(t *testing.T) {
 	}
 	h.deliver(forged)
 	h.deliver(h.mail(jo+", x@example.com", sponsor, "ada@example.com")) // all of its verdicts are PASS
-	h.await("four batches to be done", func() bool { return strings.Count(h.log.String(), "job=sponsor-batch") >= 4+4 })
+	hidden, err := h.world.Mail([]byte("From: "+jo+"\r\n"+strings.Repeat("X-Padding: "+strings.Repeat("x", 900)+"\r\n", 12)+
+		"From: x@example.com\r\n\r\nada@example.com\r\n"), sponsor, nil) // SES's notice does not say that there is a second
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.deliver(hidden)
+	h.await("five batches to be done", func() bool { return strings.Count(h.log.String(), "job=sponsor-batch") >= 5+5 })
 	h.deliver(h.world.Text("447700900123", "Go"))
 	if got := h.received(1); len(got) != 1 || got[0].To != "+447700900123" || h.users() != 1 {
 		t.Errorf("received %+v, %d users", got, h.users())
 	}
-	for _, reason := range []string{"not on the allow-list", "names no guest", "DMARC failed", "named with several domains"} {
+	for _, reason := range []string{"not on the allow-list", "names no guest", "DMARC failed", "named with several domains or headers"} {
 		if !strings.Contains(h.log.String(), reason) {
 			t.Errorf("the log does not say %q", reason)
 		}
+	}
+	if n := strings.Count(h.log.String(), "named with several"); n != 2 {
+		t.Errorf("%d mails have several senders, want 2", n)
 	}
 }
 

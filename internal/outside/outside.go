@@ -97,7 +97,7 @@ func (w *World) MailTo(raw []byte, recipients []string, verdicts map[string]stri
 	w.S3.Put(MailBucket, s3test.Object{Key: id, Body: asStored(id, raw, message.Header, recipients[0], verdicts)})
 	envelope, err := sns.Sign(sns.Envelope{
 		Type: sns.Notification, MessageID: uuid.NewString(), TopicARN: Topic,
-		Message: notice(id, message.Header, recipients, verdicts), Timestamp: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
+		Message: notice(id, raw, message.Header, recipients, verdicts), Timestamp: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		SignatureVersion: "1", SigningCertURL: "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-sandbox.pem",
 	}, w.key)
 	if err != nil {
@@ -133,7 +133,7 @@ func asStored(id string, raw []byte, header mail.Header, recipient string, verdi
 }
 
 // notice is SES's receipt notification (docs/facts.md, C5).
-func notice(id string, header mail.Header, recipients []string, verdicts map[string]string) string {
+func notice(id string, raw []byte, header mail.Header, recipients []string, verdicts map[string]string) string {
 	receipt := map[string]any{
 		"recipients": recipients,
 		"action":     map[string]string{"type": "S3", "bucketName": MailBucket, "objectKey": id},
@@ -146,9 +146,10 @@ func notice(id string, header mail.Header, recipients []string, verdicts map[str
 		receipt[name+"Verdict"] = map[string]string{"status": status}
 	}
 	from := header.Get("From")
+	headers, truncated := inNotice(raw)
 	text, err := json.Marshal(map[string]any{
 		"notificationType": "Received",
-		"mail": map[string]any{"messageId": id, "source": from,
+		"mail": map[string]any{"messageId": id, "source": from, "headersTruncated": truncated, "headers": headers,
 			"commonHeaders": map[string]any{"from": []string{from}, "to": []string{header.Get("To")}, "subject": header.Get("Subject")}},
 		"receipt": receipt,
 	})
@@ -220,4 +221,27 @@ func (w *World) Deliver(ctx context.Context, e Event) (status int, err error) {
 // PlainMail is a simple mail as most clients write it.
 func PlainMail(from, to, subject, text string) []byte {
 	return fmt.Appendf(nil, "From: %s\r\nTo: %s\r\nSubject: %s\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s\r\n", from, to, subject, text)
+}
+
+// maxHeaders is how much of a mail's headers SES tells, in bytes (docs/facts.md, C2).
+const maxHeaders = 10_000
+
+// inNotice lists a mail's headers in its order, as many as SES tells.
+func inNotice(raw []byte) (headers []map[string]string, truncated bool) {
+	size := 0
+	for line := range bytes.Lines(raw) {
+		text := strings.TrimRight(string(line), "\r\n")
+		name, value, _ := strings.Cut(text, ":")
+		switch size += len(text); {
+		case text == "":
+			return headers, false
+		case size > maxHeaders:
+			return headers, true
+		case strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\t"):
+			headers[len(headers)-1]["value"] += " " + strings.TrimSpace(text)
+		default:
+			headers = append(headers, map[string]string{"name": name, "value": strings.TrimSpace(value)})
+		}
+	}
+	return headers, false
 }

@@ -23,6 +23,8 @@ type header struct {
 	attached bool
 	// addressees is To and Cc as written.
 	addressees string
+	// froms counts the From fields.
+	froms int
 }
 
 // fields gathers the header fields of interest, of each as much as maxField.
@@ -31,7 +33,8 @@ type fields struct {
 	values map[string][]byte
 	// open is the field that a continuation line belongs to, empty for one of
 	// no interest.
-	open string
+	open  string
+	froms int
 }
 
 func newFields() *fields { return &fields{values: map[string][]byte{}} }
@@ -53,6 +56,10 @@ func (f *fields) start(line []byte) bool {
 		}
 	case "to", "cc":
 		value = append([]byte(","), value...)
+	case "from":
+		f.froms++
+		f.open = ""
+		return true
 	default:
 		f.open = ""
 		return true
@@ -104,6 +111,7 @@ func (f *fields) header(fallback string) header {
 		encoding:   encoding,
 		attached:   disposition == "attachment" || named || filed,
 		addressees: string(f.values["to"]) + "," + string(f.values["cc"]),
+		froms:      f.froms,
 	}
 }
 

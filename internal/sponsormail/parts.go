@@ -71,8 +71,9 @@ type parts struct {
 	// isMail says that the header to be read is a whole mail's and not a part's:
 	// the mail itself, or one that is forwarded. No mail is its own attachment.
 	isMail bool
-	// addressees is To and Cc of the mail itself.
+	// addressees is To and Cc of the mail itself, froms how many From headers it has.
 	addressees string
+	froms      int
 	// headers counts those read, of the mail and of its parts.
 	headers int
 	// suspect is what may be the boundary of a multipart that names none, or
@@ -94,7 +95,7 @@ func (p *parts) next() (next part, ok bool) {
 		isMail := p.isMail
 		h := p.readHeader()
 		if isMail && !p.forwarded {
-			p.addressees = h.addressees
+			p.addressees, p.froms = h.addressees, h.froms
 		}
 		plain, html := ownPlain, ownHTML
 		if p.forwarded {

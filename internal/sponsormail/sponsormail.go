@@ -26,7 +26,8 @@ var serviceNames = []string{"sponsor", "signup", "enrol", "enroll"}
 // Extract returns the guests named in a raw mail (RFC 5322), in the order of the
 // mail and each once: the email addresses of every line, and phone numbers that
 // have a line to themselves (docs/rules.md, Sponsor sign-up). A mail may name
-// nobody.
+// nobody. And it returns how many From headers the mail has, of which RFC 5322 (3.6) has
+// exactly one: with several, the sender that somebody vouched for may be another's.
 //
 // Left out are the sponsor and the service's own addresses. These are the ones
 // with a local part of serviceNames in a domain to which the mail was sent at such
@@ -35,7 +36,7 @@ var serviceNames = []string{"sponsor", "signup", "enrol", "enroll"}
 //
 // A mail that is broken is read as far as it can be and is no error. Errors are
 // govwifi.ErrTooManyGuests and, wrapped, those of r: then trying again may help.
-func Extract(r io.Reader, sponsor govwifi.Contact, recipients []string) ([]govwifi.Contact, error) {
+func Extract(r io.Reader, sponsor govwifi.Contact, recipients []string) (guests []govwifi.Contact, froms int, err error) {
 	walk := newParts(io.LimitReader(r, MaxBytes))
 	scratch := newLineReader(nil)
 	best := &collector{}
@@ -57,12 +58,12 @@ func Extract(r io.Reader, sponsor govwifi.Contact, recipients []string) ([]govwi
 		}
 	}
 	if err := walk.lines.failure(); err != nil {
-		return nil, fmt.Errorf("read mail: %w", err)
+		return nil, 0, fmt.Errorf("read mail: %w", err)
 	}
 	if best.tooMany {
-		return nil, govwifi.ErrTooManyGuests
+		return nil, 0, govwifi.ErrTooManyGuests
 	}
-	return best.guests, nil
+	return best.guests, walk.froms, nil
 }
 
 // ownAddresses are the service's addresses in the domains that the headers name,

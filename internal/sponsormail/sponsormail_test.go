@@ -40,7 +40,7 @@ func TestFixtures(t *testing.T) {
 			mail, golden := readFile(t, name), readFile(t, strings.TrimSuffix(name, ".eml")+".golden")
 			want := strings.Fields(string(golden))
 			for _, r := range []io.Reader{bytes.NewReader(mail), iotest.OneByteReader(bytes.NewReader(mail))} {
-				guests, err := Extract(r, sponsor, recipients)
+				guests, _, err := Extract(r, sponsor, recipients)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -85,7 +85,7 @@ func TestOwnAddresses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			guests, err := Extract(strings.NewReader(test.mail), sponsor, test.recipients)
+			guests, _, err := Extract(strings.NewReader(test.mail), sponsor, test.recipients)
 			if diff := cmp.Diff([]string{"jo@x.gov.uk"}, plain(guests)); diff != "" || err != nil {
 				t.Errorf("%v, guests (-want +got):\n%s", err, diff)
 			}
@@ -93,11 +93,32 @@ func TestOwnAddresses(t *testing.T) {
 	}
 }
 
+// TestFroms counts the From headers of the mail itself, wherever and however they are written:
+// not those of a mail that it forwards, nor of lines in its text.
+func TestFroms(t *testing.T) {
+	t.Parallel()
+	padding := strings.Repeat("X-Padding: "+strings.Repeat("x", 900)+"\r\n", 30)
+	for mail, want := range map[string]int{
+		"Subject: guests\r\n\r\n":                                                                                        0,
+		"From: jo@dept.gov.uk\r\n\r\nFrom: sam@x.gov.uk\r\n":                                                             1,
+		"From: jo@dept.gov.uk\r\n evil@example.com\r\n\r\n":                                                              1,
+		"From: jo@dept.gov.uk\r\nX-From: evil@example.com\r\n\r\n":                                                       1,
+		"From: jo@dept.gov.uk\r\nContent-Type: message/rfc822\r\n\r\nFrom: sam@x.gov.uk\r\n\r\n":                         1,
+		"From: jo@dept.gov.uk\r\n" + padding + "from : evil@example.com\r\n\r\n":                                         2,
+		"FROM: jo@dept.gov.uk\nFrom: jo@dept.gov.uk\nContent-Type: multipart/mixed; boundary=a\n\n--a\nFrom: x\n\n--a--": 2,
+		"From: " + strings.Repeat("x", 2*windowBytes) + "\r\nno header\r\nFrom:\r\n\r\n":                                 2,
+	} {
+		if _, got, err := Extract(strings.NewReader(mail), sponsor, recipients); got != want || err != nil {
+			t.Errorf("%d From headers, %v, want %d in %.80q", got, err, want, mail)
+		}
+	}
+}
+
 // TestQuotedLongLine drops the whole of a quoted line that is longer than a window.
 func TestQuotedLongLine(t *testing.T) {
 	t.Parallel()
 	mail := "Subject: Re\r\n\r\n> " + strings.Repeat("word ", windowBytes/4) + "sam@x.gov.uk\r\njo@x.gov.uk\r\n"
-	guests, err := Extract(strings.NewReader(mail), sponsor, recipients)
+	guests, _, err := Extract(strings.NewReader(mail), sponsor, recipients)
 	if diff := cmp.Diff([]string{"jo@x.gov.uk"}, plain(guests)); diff != "" || err != nil {
 		t.Errorf("%v, guests (-want +got):\n%s", err, diff)
 	}
@@ -109,7 +130,7 @@ func TestFailingSource(t *testing.T) {
 	t.Parallel()
 	for _, cause := range []error{errors.New("connection reset"), io.ErrUnexpectedEOF} {
 		r := io.MultiReader(strings.NewReader("From: a@x.uk\r\n\r\njo@x.gov.uk\r\nsa"), iotest.ErrReader(cause))
-		if guests, err := Extract(r, sponsor, recipients); !errors.Is(err, cause) || guests != nil {
+		if guests, _, err := Extract(r, sponsor, recipients); !errors.Is(err, cause) || guests != nil {
 			t.Errorf("got %v, %v, want %v", guests, err, cause)
 		}
 	}
@@ -123,11 +144,11 @@ func TestMaxGuests(t *testing.T) {
 	for i := range govwifi.MaxGuests {
 		fmt.Fprintf(&mail, "guest%d@x.gov.uk,", i)
 	}
-	guests, err := Extract(strings.NewReader(mail.String()+"GUEST1@x.gov.uk"), sponsor, recipients)
+	guests, _, err := Extract(strings.NewReader(mail.String()+"GUEST1@x.gov.uk"), sponsor, recipients)
 	if err != nil || len(guests) != govwifi.MaxGuests || guests[govwifi.MaxGuests-1] != "guest4999@x.gov.uk" {
 		t.Errorf("%d guests, %v", len(guests), err)
 	}
-	guests, err = Extract(strings.NewReader(mail.String()+"\r\n\r\none.more@x.gov.uk"), sponsor, recipients)
+	guests, _, err = Extract(strings.NewReader(mail.String()+"\r\n\r\none.more@x.gov.uk"), sponsor, recipients)
 	if !errors.Is(err, govwifi.ErrTooManyGuests) || guests != nil {
 		t.Errorf("%d guests, %v, want govwifi.ErrTooManyGuests", len(guests), err)
 	}
@@ -138,7 +159,7 @@ func TestRestIsIgnored(t *testing.T) {
 	t.Parallel()
 	head := "Subject: long\r\n\r\njo@x.gov.uk\r\n"
 	r := io.MultiReader(strings.NewReader(head), io.LimitReader(endless("words \n"), int64(MaxBytes-len(head))), iotest.ErrReader(errors.New("read too far")))
-	guests, err := Extract(r, sponsor, recipients)
+	guests, _, err := Extract(r, sponsor, recipients)
 	if err != nil || len(guests) != 1 {
 		t.Errorf("%d guests, %v", len(guests), err)
 	}
@@ -215,7 +236,7 @@ func TestLargeMail(t *testing.T) {
 			runtime.GC()
 			before := heap()
 			start := cpuTime()
-			guests, err := Extract(mail, sponsor, recipients)
+			guests, _, err := Extract(mail, sponsor, recipients)
 			took, used := cpuTime()-start, int64(max(mail.peak, heap()))-int64(before)
 			t.Logf("%d MB read in %v with %d KB of heap", mail.read>>20, took.Round(time.Millisecond), used>>10)
 			if !errors.Is(err, test.err) || len(guests) > govwifi.MaxGuests {
@@ -309,7 +330,7 @@ func FuzzExtract(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, mail []byte) {
 		began := cpuTime()
-		guests, err := Extract(bytes.NewReader(mail), sponsor, recipients)
+		guests, _, err := Extract(bytes.NewReader(mail), sponsor, recipients)
 		if took := cpuTime() - began; took > 5*time.Second {
 			t.Errorf("%d bytes took %v", len(mail), took)
 		}

@@ -207,7 +207,7 @@ func (c classes) Take(ctx context.Context, q job.Queue) (time.Duration, error) {
 	return c.Budget.Take(ctx, fleet.Class(q))
 }
 
-func guests(mail io.Reader, sponsor govwifi.Contact) ([]govwifi.Contact, error) {
+func guests(mail io.Reader, sponsor govwifi.Contact) (guests []govwifi.Contact, froms int, err error) {
 	return sponsormail.Extract(mail, sponsor, nil)
 }
 
