@@ -188,19 +188,22 @@ func TestSeveralErrorsInOneAnswer(t *testing.T) {
 	for name, test := range map[string]struct {
 		body string
 		want error
+		says string
 	}{
-		"all of the recipient":   {`{"errors":[` + phone + `,` + phone + `]}`, govwifi.ErrRefused},
-		"one of ours among them": {`{"errors":[` + phone + `,{"error":"ValidationError","message":"template_id is not a valid UUID"}]}`, govwifi.ErrMisconfigured},
-		"one unreadable":         {`{"errors":[` + phone + `,17]}`, govwifi.ErrMisconfigured},
-		"a null":                 {`{"errors":[` + phone + `,null]}`, govwifi.ErrMisconfigured},
-		"an object for a list":   {`{"errors":` + phone + `}`, govwifi.ErrMisconfigured},
-		"none":                   {`{"errors":[]}`, govwifi.ErrMisconfigured},
-		"another shape":          {`{"result":"error","message":"phone_number Not enough digits"}`, govwifi.ErrMisconfigured},
-		"a deeper shape":         {`{"message":{"x":["y"]}}`, govwifi.ErrMisconfigured},
+		"all of the recipient":   {`{"errors":[` + phone + `,` + phone + `]}`, govwifi.ErrRefused, "Not enough digits"},
+		"one of ours among them": {`{"errors":[` + phone + `,{"error":"ValidationError","message":"template_id is not a valid UUID"}]}`, govwifi.ErrMisconfigured, "template_id is not"},
+		"a text":                 {`{"errors":["come back with a key"]}`, govwifi.ErrMisconfigured, "come back with a key"},
+		"one unreadable":         {`{"errors":[` + phone + `,17]}`, govwifi.ErrMisconfigured, "Not enough digits"},
+		"a null":                 {`{"errors":[` + phone + `,null]}`, govwifi.ErrMisconfigured, "Not enough digits"},
+		"an object for a list":   {`{"errors":` + phone + `}`, govwifi.ErrMisconfigured, ""},
+		"none":                   {`{"errors":[]}`, govwifi.ErrMisconfigured, ""},
+		"another shape":          {`{"result":"error","message":"phone_number Not enough digits"}`, govwifi.ErrMisconfigured, "Not enough digits"},
+		"a deeper shape":         {`{"message":{"x":["y"]}}`, govwifi.ErrMisconfigured, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if e := decodeError(answer{status: 400, body: []byte(test.body)}, govwifi.Message{}); e.kind != test.want {
+			e := decodeError(answer{status: 400, body: []byte(test.body)}, govwifi.Message{})
+			if e.kind != test.want || !strings.Contains(e.Error(), test.says) {
 				t.Errorf("kind = %v of %v", e.kind, e)
 			}
 		})
