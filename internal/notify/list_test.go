@@ -33,7 +33,8 @@ func listings(server *notifytest.Server) *atomic.Int64 {
 
 func TestTemplateIDsAreLookedUpOnce(t *testing.T) {
 	t.Parallel()
-	c, server := start(t, notifytest.Config{})
+	now := newClock("2026-03-01T12:00:00Z")
+	c, server := start(t, notifytest.Config{Now: now.Now})
 	count := listings(server)
 	var group sync.WaitGroup
 	for range 50 {
@@ -44,6 +45,10 @@ func TestTemplateIDsAreLookedUpOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
+	now.Add(refreshPause)
+	if err := c.Send(t.Context(), aText("")); err != nil {
+		t.Error(err)
+	}
 	if n := count.Load(); n != 1 {
 		t.Errorf("%d listings", n)
 	}
