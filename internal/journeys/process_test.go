@@ -107,7 +107,7 @@ func TestFirstStart(t *testing.T) {
 		t.Errorf("without Redis it took %s to say\n%s", took, p.stderr)
 	}
 	w.redis.Start()
-	w.work(nil)
+	w.work(environment{"DB_TLS": "False"}) // its letter case does not matter
 }
 
 // Preflight: a line for each dependency, and what to do about each that fails.

@@ -100,7 +100,7 @@ type Database struct {
 	Name     string `env:"DB_NAME,required,notEmpty"`
 	User     string `env:"DB_USER,required,notEmpty"`
 	Pass     string `env:"DB_PASS,required"`
-	// TLS is false, true, skip-verify or preferred.
+	// TLS is false, true, skip-verify or preferred, in any case.
 	TLS string `env:"DB_TLS" envDefault:"false"`
 	// MaxConns is 0 for the default. The sandbox's embedded database needs 1: its
 	// unique keys do not hold between concurrent statements.
@@ -108,7 +108,7 @@ type Database struct {
 }
 
 func (d Database) config(words govwifi.Words) mysql.Config {
-	return mysql.Config{Hostname: d.Hostname, Name: d.Name, User: d.User, Pass: d.Pass, TLS: d.TLS, MaxConns: d.MaxConns, Words: words}
+	return mysql.Config{Hostname: d.Hostname, Name: d.Name, User: d.User, Pass: d.Pass, TLS: strings.ToLower(d.TLS), MaxConns: d.MaxConns, Words: words}
 }
 
 // faults finds what the driver would refuse; it would repeat the value. What is not set
