@@ -46,8 +46,10 @@ func (c Contact) GoString() string { return fmt.Sprintf("Contact(%s)", c) }
 func (c Contact) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // IsPhone says whether the contact is a phone number; otherwise it is an email
-// address.
-func (c Contact) IsPhone() bool { return strings.HasPrefix(string(c), "+") }
+// address, which may begin with a + too.
+func (c Contact) IsPhone() bool {
+	return strings.HasPrefix(string(c), "+") && !strings.Contains(string(c), "@")
+}
 
 // Equal compares without letter case: addresses that differ only in case are one
 // contact. Accents do distinguish, whatever a database's collation says.

@@ -156,7 +156,7 @@ func TestContact(t *testing.T) {
 			t.Errorf("%q and %q", string(c.a), string(c.b))
 		}
 	}
-	for c, want := range map[Contact]string{"jo@Dept.Gov.UK": "dept.gov.uk", `"a@b"@x.uk`: "x.uk", "+447700900123": ""} {
+	for c, want := range map[Contact]string{"jo@Dept.Gov.UK": "dept.gov.uk", `"a@b"@x.uk`: "x.uk", "+jo@x.uk": "x.uk", "+447700900123": ""} {
 		if c.Domain() != want || c.IsPhone() != (want == "") {
 			t.Errorf("%q: domain %q, phone %v", string(c), c.Domain(), c.IsPhone())
 		}

@@ -46,7 +46,7 @@ type audience struct {
 const marked = "EXISTS (SELECT 1 FROM userdetails other WHERE other.contact = userdetails.contact AND" +
 	" BINARY LOWER(other.contact) = BINARY LOWER(userdetails.contact) AND other.username <> userdetails.username AND other.%s IS NOT NULL)"
 
-const hasEmail = "contact LIKE '%@%' AND contact NOT LIKE '+%'"
+const hasEmail = "contact LIKE '%@%'"
 
 // PlanExpiryWarnings plans a warning for each person with an email address whose last
 // activity was in the span, unless they opted out or have one for that activity. It
@@ -223,10 +223,10 @@ func (d *DB) Addressee(ctx context.Context, messageID string) (govwifi.Addressee
 		// Not a join: the shared table may have another charset, in which the
 		// server could not use the primary key.
 		var contact string
-		var login sql.NullTime
+		var created, login sql.NullTime
 		err = d.row(ctx, "SELECT contact, created_at, last_login, notifications_opt_out, survey_opt_out FROM userdetails WHERE username = ? AND contact IS NOT NULL",
-			[]any{a.User.Username}, &contact, &a.User.CreatedAt, &login, &a.NotificationsOptOut, &a.SurveyOptOut)
-		a.User.Contact, a.User.LastLogin = govwifi.Contact(contact), login.Time
+			[]any{a.User.Username}, &contact, &created, &login, &a.NotificationsOptOut, &a.SurveyOptOut)
+		a.User.Contact, a.User.CreatedAt, a.User.LastLogin = govwifi.Contact(contact), created.Time, login.Time
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return govwifi.Addressee{}, govwifi.ErrNotFound

@@ -37,11 +37,12 @@ func TestPlanExpiryWarnings(t *testing.T) {
 		"'login1', 'e@x.uk', 'e@x.uk', '2019-01-01', '2025-12-22'",
 		"'active', 'f@x.uk', 'f@x.uk', '2025-12-22', '2026-01-01'",
 		"'phone1', '+447700900123', '+447700900123', '2025-12-22', NULL",
+		"'plus01', '+p@x.uk', '+p@x.uk', '2025-12-22', NULL",
 		"'optout', 'g@x.uk', 'g@x.uk', '2025-12-22', NULL",
 		"'nocont', NULL, NULL, '2025-12-22', NULL")
 	exec(t, b.raw, "UPDATE userdetails SET notifications_opt_out = 1 WHERE username = 'optout'")
-	want := "first1\t2025-12-15 00:00:00\nlast01\t2025-12-22 23:59:59\nlogin1\t2025-12-22 00:00:00"
-	for _, n := range []int{3, 0} {
+	want := "first1\t2025-12-15 00:00:00\nlast01\t2025-12-22 23:59:59\nlogin1\t2025-12-22 00:00:00\nplus01\t2025-12-22 00:00:00"
+	for _, n := range []int{4, 0} {
 		if got, err := b.PlanExpiryWarnings(t.Context(), span); got != n || err != nil {
 			t.Errorf("%d planned, %v, want %d", got, err, n)
 		}
@@ -98,22 +99,23 @@ func TestPlanFollowups(t *testing.T) {
 		"'old001', 'a@x.uk', 'a@x.uk', '2026-01-31 23:59:59', NULL",
 		"'new001', 'b@x.uk', 'b@x.uk', '2026-02-01 00:00:00', NULL",
 		"'phone1', '+447700900123', '+447700900123', '2026-01-01', NULL",
+		"'plus01', '+p@x.uk', '+p@x.uk', '2026-01-31', NULL",
 		"'optout', 'c@x.uk', 'c@x.uk', '2026-01-01', NULL",
 		"'login1', 'd@x.uk', 'd@x.uk', '2026-01-01', '2026-01-02'",
 		"'guest1', 'e@x.uk', 'boss@x.uk', '2026-01-01', NULL",
 		"'done01', 'f@x.uk', 'f@x.uk', '2026-01-01', NULL")
 	exec(t, b.raw, "UPDATE userdetails SET followup_sent_at = '2026-01-05' WHERE username = 'done01'",
 		"UPDATE userdetails SET notifications_opt_out = 1 WHERE username = 'optout'")
-	for _, n := range []int{1, 0} {
+	for _, n := range []int{2, 0} {
 		if got, err := b.PlanFollowups(t.Context(), date("2026-02-01 00:00:00")); got != n || err != nil {
 			t.Errorf("%d planned, %v, want %d", got, err, n)
 		}
 	}
-	if got := planned(t, b); got != "old001\t2026-01-31 23:59:59" {
+	if got := planned(t, b); got != "old001\t2026-01-31 23:59:59\nplus01\t2026-01-31 00:00:00" {
 		t.Errorf("planned %s", got)
 	}
 	marked := query(t, b.raw, "SELECT username FROM userdetails WHERE followup_sent_at = '2026-02-03 04:05:06' ORDER BY username")
-	if marked != "old001\noptout\nphone1" {
+	if marked != "old001\noptout\nphone1\nplus01" {
 		t.Errorf("marked\n%s", marked)
 	}
 }
@@ -185,6 +187,26 @@ func TestPlanGoesOn(t *testing.T) {
 	}
 	if other, err := b.PendingMessages(t.Context(), govwifi.ExpiryWarning, ""); len(other) != 0 || err != nil {
 		t.Errorf("another purpose has %d pending, %v", len(other), err)
+	}
+}
+
+// A row that does not say when it was made, as the table allows, is a person all the same.
+func TestAddresseeOfUnknownAge(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	insert(t, b, "'bcdfgh', 'a@x.uk', 'a@x.uk', NULL, '2025-12-22'")
+	if _, err := b.PlanExpiryWarnings(t.Context(), govwifi.Span{From: date("2025-12-15 00:00:00"), To: date("2025-12-23 00:00:00")}); err != nil {
+		t.Fatal(err)
+	}
+	ids, err := b.PendingMessages(t.Context(), govwifi.ExpiryWarning, "")
+	if err != nil || len(ids) != 1 {
+		t.Fatal(ids, err)
+	}
+	want := govwifi.Addressee{Occasion: date("2025-12-22 00:00:00"),
+		User: govwifi.User{Username: "bcdfgh", Contact: "a@x.uk", LastLogin: date("2025-12-22 00:00:00")}}
+	a, err := b.Addressee(t.Context(), ids[0])
+	if diff := cmp.Diff(want, a); diff != "" || err != nil {
+		t.Error(diff, err)
 	}
 }
 

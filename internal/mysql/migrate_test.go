@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/govwifi/user-signup/internal/govwifi"
 	"github.com/govwifi/user-signup/internal/testenv"
 )
 
@@ -134,6 +135,21 @@ body mediumtext, subject text, created_at timestamp NULL, sent_at datetime, comp
 WHERE table_schema = DATABASE() AND table_name = 'notifications' AND data_type IN ('varchar', 'text', 'mediumtext') AND column_name <> 'id'`)
 	if got != want {
 		t.Errorf("columns are %s, want %s", got, want)
+	}
+}
+
+// A table that somebody has widened, but not for all letters, holds all letters afterwards.
+func TestMigrateWidensTheAlphabet(t *testing.T) {
+	t.Parallel()
+	b := setup(t, `CREATE TABLE notifications (id varchar(36) NOT NULL PRIMARY KEY, reference varchar(200), email_address varchar(100),
+phone_number varchar(100), type varchar(6), status varchar(20), template_version varchar(10), template_id varchar(36), template_uri varchar(255),
+body text, subject varchar(255), created_at timestamp NULL, sent_at datetime, completed_at datetime) DEFAULT CHARSET=utf8`)
+	sent := govwifi.Notification{ID: "1", Status: "delivered", Subject: "Hello \U0001F600", Body: "\U0001F600 you", CreatedAt: now}
+	if err := b.UpsertNotifications(t.Context(), []govwifi.Notification{sent}); err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, b.raw, "SELECT subject, body FROM notifications"); got != sent.Subject+"\t"+sent.Body {
+		t.Errorf("stored %q", got)
 	}
 }
 

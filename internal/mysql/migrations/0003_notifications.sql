@@ -56,9 +56,11 @@ ALTER TABLE notifications MODIFY COLUMN template_uri varchar(255) NULL;
 -- Subject and body are people's prose: the old three-byte utf8 cannot hold all of it.
 
 -- when: SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
--- AND table_name = 'notifications' AND column_name = 'subject' AND character_maximum_length < 255
+-- AND table_name = 'notifications' AND column_name = 'subject' AND (character_maximum_length < 255 OR
+-- character_maximum_length = 255 AND character_set_name <> 'utf8mb4')
 ALTER TABLE notifications MODIFY COLUMN subject varchar(255) CHARACTER SET utf8mb4 NULL;
 
 -- when: SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()
--- AND table_name = 'notifications' AND column_name = 'body' AND character_maximum_length < 65535
+-- AND table_name = 'notifications' AND column_name = 'body' AND (character_maximum_length < 65535 OR
+-- character_maximum_length = 65535 AND character_set_name <> 'utf8mb4')
 ALTER TABLE notifications MODIFY COLUMN body text CHARACTER SET utf8mb4 NULL;
