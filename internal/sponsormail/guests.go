@@ -24,12 +24,16 @@ var (
 	// contentID is the beginning of cid:image001.png@01DB1F2A.3C4D5E60, by which
 	// Outlook's plain text names a picture, up to where an address would start.
 	contentID = regexp.MustCompile(`(?i)(?:^|[^\pL\pN])cid:[^\s<>()\[\]",;]*$`)
-	// calendarDate is a day with separators; bare digits are told apart by
+	// calendarDate is a day with separators, perhaps with a time; bare digits are told apart by
 	// govwifi.ParsePhone.
-	calendarDate = regexp.MustCompile(`^\d{1,2}[./ \-\x{2010}-\x{2015}]\d{1,2}[./ \-\x{2010}-\x{2015}](?:19|20)?\d{2}$`)
+	calendarDate = regexp.MustCompile(`^(?:\d{1,2}[./ \-\x{2010}-\x{2015}]\d{1,2}[./ \-\x{2010}-\x{2015}](?:19|20)?\d{2}|20\d{2}-\d{2}-\d{2})(?:[\s,]+[0-2]?\d[.:][0-5]\d)?$`)
 	// listItem is a number behind a bullet, or behind the item's own number: left
 	// in place, the 3 of "3. 07700 900123" would call Greece.
-	listItem = regexp.MustCompile(`^(?:[*•·▪◦o]|\(?[1-9][0-9]{0,3}[.)])\s+(["'“<]?[+0(].*|7[0-9 ]{9,})$`)
+	listItem = regexp.MustCompile(`^(?:[*•·▪◦o]|\(?[1-9][0-9]{0,3}[.)])[\s\pZ]+(["'“<]?[+0(].*|(?:44[ .-]?)?7[0-9 .-]{9,})$`)
+	// gluedItem is a UK mobile that follows the item's number without a space.
+	gluedItem = regexp.MustCompile(`^\(?[1-9][0-9]{0,3}[.)]((?:0|(?:\+|00)?44[ .-]?)7(?:[ .-]?[0-9]){9})[.,;]?$`)
+	// clockSpan is from one time of day to another: 09.00 - 17.00.
+	clockSpan = regexp.MustCompile(`^[0-2]?[0-9]\.?[0-5][0-9]\s*[-\x{2010}-\x{2015}]\s*[0-2]?[0-9]\.?[0-5][0-9]$`)
 )
 
 // collector gathers the guests of one text, line by line.
@@ -160,10 +164,12 @@ func tidy(line string) string {
 // phone is the number that a line is as a whole, but for bullets and quotes.
 func phone(line string) (number govwifi.Contact, ok bool) {
 	line = strings.TrimSpace(line)
-	if !isNumeric(line) || calendarDate.MatchString(line) {
+	if !isNumeric(line) || calendarDate.MatchString(line) || clockSpan.MatchString(line) {
 		return "", false
 	}
 	if item := listItem.FindStringSubmatch(line); item != nil {
+		line = item[1]
+	} else if item := gluedItem.FindStringSubmatch(line); item != nil {
 		line = item[1]
 	}
 	number, err := govwifi.ParsePhone(strings.Trim(line, " \t\"'“”<>;,"))

@@ -105,6 +105,9 @@ func (f *fields) header(fallback string) header {
 	encoding, _ := parseMediaType(string(f.values["content-transfer-encoding"]))
 	_, named := params["name"]
 	_, filed := extras["filename"]
+	// mime.ParseMediaType leaves out a filename*= whose charset it does not know.
+	filed = filed || bytes.Contains(bytes.ToLower(f.values["content-disposition"]), []byte("filename*"))
+	named = named || bytes.Contains(bytes.ToLower(f.values["content-type"]), []byte("name*"))
 	return header{
 		mediaType:  mediaType,
 		params:     params,

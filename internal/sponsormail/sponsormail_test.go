@@ -114,6 +114,24 @@ func TestFroms(t *testing.T) {
 	}
 }
 
+// TestFileNamesOfAnyCharset leaves an attachment's text unread that is shown inline, however
+// its name is written (RFC 2231).
+func TestFileNamesOfAnyCharset(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{
+		"Content-Disposition: inline; filename*=iso-8859-1''caf%E9.txt",
+		"Content-Disposition: inline; filename*0*=iso-8859-1''caf%E9; filename*1=.txt",
+		"Content-Disposition: inline\r\nContent-Type: text/plain; name*=windows-1252''caf%E9.txt",
+	} {
+		mail := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\njo@x.gov.uk\r\n" +
+			"--b\r\n" + part + "\r\n\r\nsam@x.gov.uk\r\n--b--\r\n"
+		guests, _, err := Extract(strings.NewReader(mail), sponsor, recipients)
+		if diff := cmp.Diff([]string{"jo@x.gov.uk"}, plain(guests)); diff != "" || err != nil {
+			t.Errorf("%s: %v, guests (-want +got):\n%s", part, err, diff)
+		}
+	}
+}
+
 // TestQuotedLongLine drops the whole of a quoted line that is longer than a window.
 func TestQuotedLongLine(t *testing.T) {
 	t.Parallel()
