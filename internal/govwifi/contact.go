@@ -3,7 +3,9 @@ package govwifi
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"mime"
 	"net/mail"
 	"regexp"
 	"slices"
@@ -101,7 +103,10 @@ func unfold(header string) string { return strings.Join(strings.Fields(header), 
 
 // mailboxes reads a From header as RFC 5322 says; nil if it breaks its grammar.
 func mailboxes(unfolded string) []*mail.Address {
-	parser := mail.AddressParser{WordDecoder: nil}
+	// A name's charset is no matter of grammar; without this, one that net/mail does not
+	// know is an error. The name itself is not used.
+	undecoded := func(_ string, text io.Reader) (io.Reader, error) { return text, nil }
+	parser := mail.AddressParser{WordDecoder: &mime.WordDecoder{CharsetReader: undecoded}}
 	list, _ := parser.ParseList(unfolded) // with an error there is no list
 	return list
 }

@@ -106,6 +106,9 @@ func TestVerdictsAreAboutOneDomain(t *testing.T) {
 		{"jo@dept.gov.uk", "", "", ""},
 		{"Jo <jo@Dept.gov.uk>, Al <al@dept.gov.uk>", "", "", ""},
 		{`"jo@home.com" <jo@dept.gov.uk> (jo@home.com)`, "", "", ""},
+		{"=?Windows-1252?Q?Zo=EB_Smith?= <jo@dept.gov.uk>", "", "", ""},
+		{"jo@dept.gov.uk (=?gb2312?B?1tDOxA==?=)", "", "", ""},
+		{"=?Windows-1252?Q?evil=40x.com=2C?= <jo@dept.gov.uk>", "", "", ""},
 
 		// Well formed, and somebody else's domain in it.
 		{"jo@dept.gov.uk, evil@x.com", RefusedAmbiguous, RefusedAmbiguous, RefusedAmbiguous},
