@@ -135,7 +135,7 @@ func storedVerdicts(ours map[string]string) Verdicts {
 
 // asides are comments and quoted texts, which may hold what a stranger chose: an envelope
 // sender such as "; dmarc=pass"@example.com. They do not nest in what SES writes.
-var asides = regexp.MustCompile(`\([^()]*\)|"[^"]*"`)
+var asides = regexp.MustCompile(`\([^()]*\)|"(?:[^"\\]|\\.)*"`)
 
 func withoutAsides(text string) string { return asides.ReplaceAllString(text, "") }
 

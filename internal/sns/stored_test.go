@@ -53,6 +53,8 @@ func TestReadStored(t *testing.T) {
 		"verdicts in the envelope sender": {sesHead("signup@wifi.service.gov.uk",
 			`spf=fail (x; dmarc=pass) envelope-from="; spf=pass; dkim=pass; dmarc=pass;"@evil.com; helo=x; dkim=fail header.i=@evil.com; dmarc=none header.from=dept.gov.uk;`) + theirs,
 			Receipt{From: "Jo <jo@dept.gov.uk>", MailFrom: "bounce@dept.gov.uk", Recipients: signup, Verdicts: Verdicts{"PASS", "PASS", "FAIL", "FAIL", "GRAY"}}},
+		"an escaped quote": {`Authentication-Results: amazonses.com; spf=fail (x) envelope-from="a\"; dkim=pass; dmarc=pass "@evil.com; helo=h; dkim=none;` + "\r\n" + theirs,
+			Receipt{From: "Jo <jo@dept.gov.uk>", Recipients: signup, Verdicts: Verdicts{SPF: "FAIL", DKIM: "GRAY"}}},
 		"another server's results": {"Authentication-Results: mx.evil.com; dmarc=pass;\r\n" + theirs,
 			Receipt{From: "Jo <jo@dept.gov.uk>", Recipients: signup}},
 		"one signature of two holds": {sesHead("signup@wifi.service.gov.uk", "spf=temperror; dkim=pass header.i=@dept.gov.uk; dkim=fail header.i=@list.org; dmarc=permerror;") + theirs,
