@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,31 @@ func TestListArchive(t *testing.T) {
 	if g.Job != "probe" || g.Queue != job.Interactive || g.Reason != "refused j***@d***.gov.uk" || g.Attempts != 1 ||
 		time.Since(g.Died) > time.Minute || g.Label == "" {
 		t.Errorf("listed %+v", g)
+	}
+}
+
+// asynq leaves out of a page what it cannot decode; the pages behind it are listed all the same.
+func TestListArchiveBehindABrokenJob(t *testing.T) {
+	b, archive := newAttic(t)
+	before, err := archive.List(t.Context(), Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range archivePage {
+		b.enqueue(probe{ID: strconv.Itoa(i)})
+		if err := b.inspector.ArchiveTask(string(job.Interactive), strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken := []string{"0", strconv.Itoa(archivePage - 1)} // the first page's, from whichever end
+	for _, key := range broken {
+		if err := b.rdb.HSet(t.Context(), "asynq:{interactive}:t:"+key, "msg", "garbage").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := len(before) + archivePage - len(broken)
+	if jobs, err := archive.List(t.Context(), Selection{}); err != nil || len(jobs) != want {
+		t.Errorf("%d of %d jobs, %v", len(jobs), want, err)
 	}
 }
 
