@@ -62,12 +62,13 @@ func (s sweeper) sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list open batches: %w", err)
 	}
+	var errs []error
 	for _, id := range ids {
 		if err := s.batch(ctx, id); err != nil {
-			return fmt.Errorf("sweep batch %s: %w", id, err)
+			errs = append(errs, fmt.Errorf("sweep batch %s: %w", id, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s sweeper) batch(ctx context.Context, id string) error {

@@ -2,12 +2,14 @@ package worker
 
 import (
 	"context"
+	"encoding/base64"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/govwifi/user-signup/internal/fleet"
 	"github.com/govwifi/user-signup/internal/govwifi"
@@ -183,6 +185,26 @@ func TestSweepInvitesLostGuestsAgain(t *testing.T) {
 	y.must(err)
 	if want := `"recovered":true`; !strings.Contains(string(info.Payload), want) {
 		t.Errorf("payload %s", info.Payload)
+	}
+}
+
+// A batch that cannot be read, as it is sealed with a key that this worker lacks, keeps none
+// behind it from its receipt, and is spoken of.
+func TestSweepGoesOnBehindABrokenBatch(t *testing.T) {
+	y := newYard(t)
+	keys, err := queue.ParseSealKeys(base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	y.must(err)
+	_, err = fleet.NewTally(y.rdb, keys).Open(t.Context(), govwifi.Batch{ID: "ses0", Sponsor: "al@dept.gov.uk", Guests: []govwifi.Contact{"d@x.uk"}})
+	y.must(err)
+	y.must(y.rdb.ZAdd(t.Context(), "tally:open", redis.Z{Score: float64(time.Now().Add(-time.Hour).UnixMilli()), Member: "ses0"}).Err())
+	for i := range y.batch.Guests {
+		y.must(y.inspector.ArchiveTask("batch", y.key(i)))
+	}
+	if err := y.sweeper.sweep(t.Context()); err == nil || !strings.Contains(err.Error(), "ses0") {
+		t.Errorf("error: %v", err)
+	}
+	if state := y.state(job.SponsorReceipt{BatchID: "ses1"}); state != queue.Open {
+		t.Errorf("the receipt is %s", state)
 	}
 }
 
