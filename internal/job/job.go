@@ -22,7 +22,7 @@ type Job interface {
 	// Label is what the dashboard shows of the payload: whom it is about, masked.
 	Label() string
 	// WasRecovered says that an earlier job of the same event may have sent the
-	// message already, since this one was found and not delivered.
+	// message already, as this one was found and not delivered, or enqueued again.
 	WasRecovered() bool
 }
 
@@ -89,4 +89,10 @@ func WithDelivery(ctx context.Context, d Delivery) context.Context {
 func DeliveryFrom(ctx context.Context) Delivery {
 	d, _ := ctx.Value(deliveryKey{}).(Delivery)
 	return d
+}
+
+// asksFirst says whether a job that this delivery enqueues must ask Notify before it sends:
+// an earlier delivery may have enqueued it, and the queue forgets a job a day after it is done.
+func asksFirst(ctx context.Context, recovered bool) bool {
+	return recovered || !DeliveryFrom(ctx).First
 }

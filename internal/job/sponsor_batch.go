@@ -87,7 +87,7 @@ func (h SponsorBatchHandler) Handle(ctx context.Context, j SponsorBatch) error {
 		return fmt.Errorf("store the list of guests: %w", err)
 	}
 	for i := range batch.Guests {
-		if err := h.Jobs.Enqueue(ctx, InviteGuest(batch, i, j.Recovered)); err != nil {
+		if err := h.Jobs.Enqueue(ctx, InviteGuest(batch, i, asksFirst(ctx, j.Recovered))); err != nil {
 			return fmt.Errorf("invite guest %d of %d: %w", i+1, len(batch.Guests), err)
 		}
 	}

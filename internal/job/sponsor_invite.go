@@ -17,7 +17,9 @@ type SponsorInvite struct {
 	Contact govwifi.Contact `json:"contact"`
 	// Guest is the index in the batch: the key must not hold the contact, and a
 	// hash of a phone number is found by trying them all.
-	Guest     int  `json:"guest"`
+	Guest int `json:"guest"`
+	// Recovered says that an earlier job of this guest may have sent the message, so
+	// Notify is asked before anything is sent.
 	Recovered bool `json:"recovered,omitempty"`
 }
 
@@ -107,7 +109,7 @@ func (h SponsorInviteHandler) settle(ctx context.Context, j SponsorInvite, refus
 	if left > 0 {
 		return nil
 	}
-	if err := h.Jobs.Enqueue(ctx, SponsorReceipt{BatchID: j.BatchID, Recovered: j.Recovered}); err != nil {
+	if err := h.Jobs.Enqueue(ctx, SponsorReceipt{BatchID: j.BatchID, Recovered: asksFirst(ctx, j.Recovered)}); err != nil {
 		return fmt.Errorf("enqueue the sponsor's receipt: %w", err)
 	}
 	return nil

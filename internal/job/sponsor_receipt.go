@@ -10,8 +10,9 @@ import (
 
 // SponsorReceipt tells the sponsor what became of the guests.
 type SponsorReceipt struct {
-	BatchID   string `json:"batch_id"`
-	Recovered bool   `json:"recovered,omitempty"`
+	BatchID string `json:"batch_id"`
+	// Recovered is as in SponsorInvite.
+	Recovered bool `json:"recovered,omitempty"`
 }
 
 // Spec keeps trying for a day.

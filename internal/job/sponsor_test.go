@@ -106,7 +106,7 @@ func sponsorMail() SponsorBatch {
 func TestSponsorBatchInvitesEveryGuest(t *testing.T) {
 	t.Parallel()
 	jobs := &enqueued{room: 10}
-	if err := batchHandler("a@x.uk b@x.uk", &tally{}, jobs).Handle(t.Context(), sponsorMail()); err != nil {
+	if err := batchHandler("a@x.uk b@x.uk", &tally{}, jobs).Handle(WithDelivery(t.Context(), Delivery{First: true}), sponsorMail()); err != nil {
 		t.Fatal(err)
 	}
 	want := []Job{
@@ -132,6 +132,28 @@ func TestSponsorBatchGoesOn(t *testing.T) {
 	}
 	if len(second.jobs) != 3 || second.jobs[0].Key() != first.jobs[0].Key() {
 		t.Errorf("second delivery: %+v", second.jobs)
+	}
+}
+
+// A later delivery enqueues what an earlier one may have enqueued, days ago: what the queue has
+// forgotten since is asked for at Notify.
+func TestLaterDeliveriesMakeJobsThatAsk(t *testing.T) {
+	t.Parallel()
+	jobs := &enqueued{room: 10}
+	if err := batchHandler("a@x.uk", &tally{}, jobs).Handle(WithDelivery(t.Context(), Delivery{}), sponsorMail()); err != nil {
+		t.Fatal(err)
+	}
+	stored := &tally{batch: govwifi.Batch{ID: "ses1", Guests: make([]govwifi.Contact, 1)}}
+	invite := SponsorInviteHandler{Users: &people{}, Messages: &outbox{}, Tally: stored, Jobs: jobs, Log: quiet()}
+	if err := invite.Handle(WithDelivery(t.Context(), Delivery{}), SponsorInvite{BatchID: "ses1", Contact: "a@x.uk"}); err != nil {
+		t.Fatal(err)
+	}
+	want := []Job{
+		SponsorInvite{BatchID: "ses1", Sponsor: "Jo <jo@dept.gov.uk>", Contact: "a@x.uk", Recovered: true},
+		SponsorReceipt{BatchID: "ses1", Recovered: true},
+	}
+	if diff := cmp.Diff(want, jobs.jobs); diff != "" {
+		t.Error(diff)
 	}
 }
 
