@@ -135,7 +135,7 @@ redis.call('PEXPIRE', KEYS[1], math.ceil((paused - now) / 1000) + 60000)
 return 1`
 
 // Pause keeps the whole fleet from sending for as long as Notify asked, counted from
-// now (govwifi.SlowDownError.Wait: seconds and jitter, or until 00:00 UTC). A shorter
+// now (govwifi.SlowDownError.Wait: seconds, and jitter). A shorter
 // pause does not end a longer one. Afterwards the bucket is empty, so sending starts
 // at the rate and not with a burst. A duration rather than a time of day: the one
 // clock is Redis's.

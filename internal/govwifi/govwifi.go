@@ -38,6 +38,8 @@ var (
 type SlowDownError struct {
 	// Wait is how long to send nothing at all, counted from the answer.
 	Wait time.Duration
+	// OneKind says that it is about messages of this one's kind alone, such as texts abroad.
+	OneKind bool
 	// Err is what the other side said, for people.
 	Err error
 }

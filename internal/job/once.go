@@ -30,6 +30,7 @@ const AmbiguousWait = 36 * time.Second
 //	accepted                       done
 //	refused for this recipient     permanent
 //	slow down                      the whole fleet pauses; retry when Notify said
+//	limit of one kind of message   retry when Notify said; nobody else pauses
 //	unknown (time-out, cut, 5xx)   retry after AmbiguousWait, so that the look-up
 //	                               of the next delivery sees a late commit
 //	anything else                  retry: nothing was sent
@@ -96,6 +97,8 @@ func (o Once) post(ctx context.Context, m govwifi.Message) error {
 		err = Permanent(err)
 	case errors.Is(err, govwifi.ErrAmbiguous):
 		err = RetryAfter(AmbiguousWait, err)
+	case errors.As(err, &slow) && slow.OneKind:
+		err = slower(err)
 	case errors.As(err, &slow):
 		err = errors.Join(slower(err), o.Budget.Pause(ctx, slow.Wait))
 	}

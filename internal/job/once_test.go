@@ -51,6 +51,7 @@ func TestOnce(t *testing.T) {
 	t.Parallel()
 	away := errors.New("connection refused")
 	slow := &govwifi.SlowDownError{Wait: 7 * time.Second, Err: errors.New("429")}
+	full := &govwifi.SlowDownError{Wait: 7 * time.Hour, OneKind: true, Err: errors.New("429")}
 	first, later := Delivery{First: true, Queue: Batch}, Delivery{Queue: Batch}
 	for name, c := range map[string]struct {
 		delivery  Delivery
@@ -72,6 +73,7 @@ func TestOnce(t *testing.T) {
 		"the budget cannot be asked":    {delivery: first, budget: fakeBudget{err: away}, fails: true},
 		"refused":                       {delivery: first, notify: fakeNotify{postErr: govwifi.ErrRefused}, posted: 1, fails: true, permanent: true},
 		"slow down":                     {delivery: first, notify: fakeNotify{postErr: slow}, posted: 1, fails: true, wait: 7 * time.Second, paused: 7 * time.Second},
+		"no more of this kind":          {delivery: first, notify: fakeNotify{postErr: full}, posted: 1, fails: true, wait: 7 * time.Hour},
 		"unknown outcome":               {delivery: first, notify: fakeNotify{postErr: govwifi.ErrAmbiguous}, posted: 1, fails: true, wait: AmbiguousWait},
 		"our set-up is at fault":        {delivery: first, notify: fakeNotify{postErr: govwifi.ErrMisconfigured}, posted: 1, fails: true},
 		"nothing was sent":              {delivery: first, notify: fakeNotify{postErr: away}, posted: 1, fails: true},

@@ -64,7 +64,8 @@ func isOurBadRequest(err error) bool {
 //
 //	400          the recipient's fault or ours: see badRequest
 //	401 403      our key or clock: ErrMisconfigured, and send nothing for keyPause
-//	429          SlowDownError: a few seconds; TooManyRequestsError: until 00:00 UTC
+//	429          SlowDownError: a few seconds; TooManyRequestsError: until 00:00 UTC, for
+//	             messages of that kind, of which each has a limit (docs/facts.md, A8)
 //	5xx          ErrAmbiguous: Notify normally takes the message back, but not always
 //	2xx, not 201 ErrAmbiguous: whatever answered, the message may have gone
 //	others       ErrMisconfigured: that is not Notify's API (base URL, proxy)
@@ -87,7 +88,7 @@ func (c *Client) withPause(e *answerError) error {
 		return &govwifi.SlowDownError{Wait: keyPause, Err: e}
 	case http.StatusTooManyRequests:
 		if strings.Contains(e.class, "TooManyRequestsError") {
-			return &govwifi.SlowDownError{Wait: untilMidnight(c.now()) + clockMargin, Err: e}
+			return &govwifi.SlowDownError{Wait: untilMidnight(c.now()) + clockMargin, OneKind: true, Err: e}
 		}
 		return &govwifi.SlowDownError{Wait: ratePause + rand.N(ratePause), Err: e}
 	}

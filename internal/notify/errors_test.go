@@ -140,10 +140,10 @@ func TestHowLongToSlowDown(t *testing.T) {
 	t.Parallel()
 	now := newClock("2026-03-01T22:59:00Z")
 	c, _ := start(t, notifytest.Config{Now: now.Now, RatePerMinute: 3000, PerDay: 2})
-	wait := func(err error) time.Duration {
+	daily := func(err error) time.Duration {
 		t.Helper()
 		var slow *govwifi.SlowDownError
-		if !errors.As(err, &slow) {
+		if !errors.As(err, &slow) || !slow.OneKind {
 			t.Fatalf("Send: %v", err)
 		}
 		return slow.Wait
@@ -153,7 +153,7 @@ func TestHowLongToSlowDown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := wait(c.Send(t.Context(), aText(""))); got != time.Hour+time.Minute+clockMargin {
+	if got := daily(c.Send(t.Context(), aText(""))); got != time.Hour+time.Minute+clockMargin {
 		t.Errorf("daily limit: wait %s", got)
 	}
 	if err := c.Send(t.Context(), anEmail("")); err != nil {
@@ -172,7 +172,7 @@ func TestTheRatePauseIsJittered(t *testing.T) {
 	waits := map[time.Duration]bool{}
 	for range 10 {
 		var slow *govwifi.SlowDownError
-		if err := c.Send(t.Context(), aText("")); !errors.As(err, &slow) || slow.Wait < ratePause || slow.Wait >= 2*ratePause {
+		if err := c.Send(t.Context(), aText("")); !errors.As(err, &slow) || slow.OneKind || slow.Wait < ratePause || slow.Wait >= 2*ratePause {
 			t.Fatalf("Send: %v", err)
 		}
 		waits[slow.Wait] = true
