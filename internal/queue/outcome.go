@@ -28,7 +28,8 @@ type result struct {
 	text string
 	wait time.Duration
 	// free says that the attempt does not count, as the other side asked for
-	// patience. The job's age still ends it.
+	// patience. A job that was never tried otherwise is not given up for its age: what
+	// queued up in a long outage would be, at its first wait for the budget.
 	free bool
 }
 

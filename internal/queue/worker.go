@@ -52,6 +52,8 @@ type Attempt struct {
 	Wait     time.Duration
 	Duration time.Duration
 	Outcome  Outcome
+	// Free says that the attempt does not count: the job was told to come back later.
+	Free bool
 	// Err is masked, and nil when done.
 	Err error
 }
@@ -164,7 +166,7 @@ func (w *Worker) attempt(ctx context.Context, task *asynq.Task) error {
 	if !known {
 		r = unknown(task.Type())
 	}
-	age := started.Sub(since)
+	age := max(0, started.Sub(since)) // by two machines' clocks
 	worn := retried >= limit || (retried >= leastAttempts && age >= r.spec.Patience)
 
 	// A job that nobody's event began, such as a tick, begins a trail of its own.
@@ -176,7 +178,7 @@ func (w *Worker) attempt(ctx context.Context, task *asynq.Task) error {
 	})
 	w.config.Observe(ctx, Attempt{
 		Job: r.spec.Name, Queue: job.Queue(queue), Key: key, Number: retried + 1,
-		Wait: age, Duration: time.Since(started), Outcome: result.outcome, Err: result.err(),
+		Wait: age, Duration: time.Since(started), Outcome: result.outcome, Free: result.free, Err: result.err(),
 	})
 	return result.err()
 }

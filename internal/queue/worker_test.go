@@ -128,7 +128,9 @@ func TestOutcomes(t *testing.T) {
 			Handle(w, func(context.Context, probe) error { return c.err })
 			b.run(w)
 			b.enqueue(probe{ID: "one"})
-			await(t, b.attempts, "attempt")
+			if a := await(t, b.attempts, "attempt"); a.Free != (name == "slow down") {
+				t.Errorf("attempt %+v", a)
+			}
 			info := b.awaitState("one", c.state, 5*time.Second)
 			if info.Retried != c.retried || !strings.Contains(info.LastErr, c.text) {
 				t.Errorf("retried %d, last error %q", info.Retried, info.LastErr)

@@ -62,7 +62,7 @@ func (m Metrics) Jobs() Jobs {
 		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "signup_job_seconds",
 			Help: "Time of one attempt.", Buckets: prometheus.ExponentialBuckets(.005, 2.5, 11)}, []string{"job"}),
 		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "signup_job_wait_seconds",
-			Help:    "Time from enqueuing to the first attempt.",
+			Help:    "Time from enqueuing to the first attempt that was not told to wait.",
 			Buckets: []float64{.01, .03, .1, .3, 1, 3, 10, 30, 60, 300, 900, 3600}}, []string{"queue"}),
 	}
 	m.Registry.MustRegister(j.total, j.seconds, j.wait)

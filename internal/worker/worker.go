@@ -215,7 +215,7 @@ func guests(mail io.Reader, sponsor govwifi.Contact) (guests []govwifi.Contact, 
 // warning only once it is no hiccup any more.
 func record(ctx context.Context, a queue.Attempt, metrics telemetry.Jobs, log *slog.Logger) {
 	metrics.Observe(a.Job, string(a.Outcome), a.Duration)
-	if a.Number == 1 {
+	if a.Number == 1 && !a.Free {
 		metrics.Waited(string(a.Queue), a.Wait)
 	}
 	level := slog.LevelInfo
