@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/govwifi/user-signup/internal/ingest"
 	"github.com/govwifi/user-signup/internal/process"
@@ -13,6 +15,10 @@ import (
 func main() { process.Main(run) }
 
 func run(ctx context.Context, args []string) error {
+	if len(args) == 1 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		fmt.Println("usage: ingest\nIt takes webhooks until SIGTERM, and is configured by its environment: docs/contract.md, section 3")
+		return nil
+	}
 	if len(args) > 0 {
 		return &process.UsageError{Err: errors.New("ingest takes no arguments; it is configured by its environment")}
 	}

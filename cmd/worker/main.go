@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/govwifi/user-signup/internal/process"
 	"github.com/govwifi/user-signup/internal/worker"
@@ -16,7 +17,12 @@ import (
 
 func main() { process.Main(run) }
 
-var errUsage = errors.New("usage: worker [migrate|check|archive]; without a word it works the queues")
+const usage = `usage:
+  worker                          work the queues until SIGTERM
+  worker migrate                  bring the database's schema up to date; safe to run twice, and at once
+  worker check                    look whether Redis, MySQL, Notify and S3 will do, a line each
+  worker archive list|run|delete  the jobs that were given up (worker archive -h)
+It is configured by its environment: docs/contract.md, section 3`
 
 func run(ctx context.Context, args []string) error {
 	command := ""
@@ -26,8 +32,11 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case command == "archive":
 		return archive(ctx, args[1:])
+	case slices.Contains([]string{"help", "-h", "-help", "--help"}, command):
+		fmt.Println(usage)
+		return nil
 	case len(args) > 1:
-		return &process.UsageError{Err: errUsage}
+		return &process.UsageError{Err: fmt.Errorf("`worker %s` takes no arguments, but got %q\n%s", command, args[1], usage)}
 	case command == "migrate":
 		return with(ctx, worker.Migrate)
 	case command == "check":
@@ -35,7 +44,7 @@ func run(ctx context.Context, args []string) error {
 	case command == "":
 		return with(ctx, worker.Run)
 	}
-	return &process.UsageError{Err: errUsage}
+	return &process.UsageError{Err: fmt.Errorf("there is no command %q\n%s", command, usage)}
 }
 
 func archive(ctx context.Context, args []string) error {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -70,6 +71,17 @@ func complaint(bad env.ParseError) string {
 	}
 	if reflect.PointerTo(bad.Type).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		return bad.Err.Error()
+	}
+	if bad.Type == reflect.TypeFor[time.Duration]() {
+		return "is no duration, such as 25s or 2m"
+	}
+	switch bad.Type.Kind() {
+	case reflect.Bool:
+		return "is neither true nor false"
+	case reflect.Uint:
+		return "is no whole number from 0 up"
+	case reflect.Int:
+		return "is no whole number"
 	}
 	return fmt.Sprintf("is no valid %s", bad.Type)
 }

@@ -53,7 +53,7 @@ func TestEveryFaultInOneMessage(t *testing.T) {
 	if !errors.As(err, &usage) {
 		t.Fatalf("%v is no usage error", err)
 	}
-	for _, want := range []string{"URL_OF_IT is not set", "NUMBER is no valid int", "WAIT is no valid time.Duration", "COLOUR must be red", "LEVEL is neither", "SECRET_NUMBER is no valid int"} {
+	for _, want := range []string{"URL_OF_IT is not set", "NUMBER is no whole number", "WAIT is no duration", "COLOUR must be red", "LEVEL is neither", "SECRET_NUMBER is no whole number"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("it does not say %q:\n%v", want, err)
 		}

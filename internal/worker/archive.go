@@ -89,6 +89,10 @@ func (c ArchiveCommand) Run(ctx context.Context, config ArchiveConfig, out io.Wr
 	if err != nil {
 		return err
 	}
+	if len(jobs) == 0 && c.selection != (queue.Selection{}) {
+		_, err := fmt.Fprintln(out, "no job in the archive is like that")
+		return err
+	}
 	act, done := archive.Run, "run again: %d of %d\n"
 	switch c.verb {
 	case "list":

@@ -89,6 +89,9 @@ func TestArchiveCommand(t *testing.T) {
 	if got := archive("run -all"); got != "run again: 0 of 0\n" {
 		t.Error(got)
 	}
+	if got := archive("run -job signup-smss"); got != "no job in the archive is like that\n" {
+		t.Error(got)
+	}
 	for key, want := range map[string]queue.State{"text-1": queue.Open, "text-2": queue.Missing} {
 		if state, err := client.State(t.Context(), job.SignupSMS{Text: job.Text{MessageID: key}}); state != want || err != nil {
 			t.Errorf("%s is %s, %v", key, state, err)

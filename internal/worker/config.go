@@ -5,6 +5,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -115,7 +116,9 @@ func (d Database) config(words govwifi.Words) mysql.Config {
 // is reported as such.
 func (d Database) faults() (problems []string) {
 	host, port, hasPort := strings.Cut(d.Hostname, ":")
-	if _, err := strconv.ParseUint(port, 10, 16); hasPort && !strings.Contains(port, ":") && (host == "" || err != nil) {
+	_, err := netip.ParseAddr(d.Hostname)
+	isIPv6 := err == nil || strings.HasPrefix(d.Hostname, "[")
+	if _, err := strconv.ParseUint(port, 10, 16); hasPort && !isIPv6 && (host == "" || err != nil) {
 		problems = append(problems, "DB_HOSTNAME is neither host nor host:port")
 	}
 	if !slices.Contains([]string{"", "false", "true", "skip-verify", "preferred"}, strings.ToLower(d.TLS)) {
