@@ -48,7 +48,7 @@ func (r byHand) follow(ctx context.Context, q *queue.Client, out io.Writer) erro
 		}
 		switch {
 		case p.Outcome == queue.Done:
-			fmt.Fprintln(out, "done")
+			fmt.Fprintln(out, "done; the worker's log says what it did")
 			return nil
 		case p.Outcome == queue.Archived:
 			return fmt.Errorf("archived, to be run again from the dashboard: %s", p.Reason)

@@ -90,7 +90,26 @@ func parseRun(args []string, now time.Time) (byHand, error) {
 	if err != nil {
 		return byHand{}, err
 	}
+	switch entry.Make(run).(type) {
+	case job.RecoverTexts, job.RecoverMail:
+		if run.Since, err = withinReach(run.Since, now); err != nil {
+			return byHand{}, err
+		}
+	}
 	return byHand{entry.Make(run), *wait}, nil
+}
+
+// withinReach is the time from which a recovery really looks, for the operator to see.
+func withinReach(since, now time.Time) (time.Time, error) {
+	earliest := now.UTC().Truncate(time.Second).Add(-job.RecoveryReach)
+	if day := earliest.Truncate(24 * time.Hour); since.Before(day) {
+		return since, fmt.Errorf("%s is too long ago: what was lost is found for 6 days, now from %s on",
+			since.Format(time.DateOnly), earliest.Format("2006-01-02 15:04 UTC"))
+	}
+	if since.Before(earliest) {
+		return earliest, nil
+	}
+	return since, nil
 }
 
 func readDate(date string, now time.Time) (time.Time, error) {

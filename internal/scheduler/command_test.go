@@ -33,6 +33,7 @@ func TestUsageErrors(t *testing.T) {
 		"run send-surveys -date 2026-02-29":           "\"2026-02-29\" is no date",
 		"run send-surveys -date 22/11/2026":           "\"22/11/2026\" is no date",
 		"run send-surveys -date 2026-11-23":           "2026-11-23 is in the future: today is 2026-11-22 in UTC",
+		"run recover-mail -date 2026-11-15":           "2026-11-15 is too long ago: what was lost is found for 6 days, now from 2026-11-16 23:59 UTC on",
 		"run send-surveys -date":                      "flag needs an argument: -date\nusage:",
 		"run send-surveys -period day":                "send-surveys takes no -period",
 		"run publish-statistics -period year":         "\"year\" is no period of publish-statistics; its periods are day, week and month",
@@ -76,6 +77,7 @@ func TestParseRun(t *testing.T) {
 		{"publish-statistics-week", job.PublishStatistics{Run: job.Run{Date: "2026-11-22"}, Period: job.Week}, false},
 		{"recover-texts", job.RecoverTexts{Recovery: job.Recovery{Since: at("2026-11-21 23:59")}}, false},
 		{"recover-mail -date 2026-11-20 -wait", job.RecoverMail{Recovery: job.Recovery{Since: at("2026-11-20 00:00")}}, true},
+		{"recover-texts -date 2026-11-16", job.RecoverTexts{Recovery: job.Recovery{Since: at("2026-11-16 23:59")}}, false},
 	}
 	for _, test := range tests {
 		got, err := parseRun(strings.Fields(test.line), at("2026-11-22 23:59"))
@@ -131,11 +133,11 @@ func TestRunAndWait(t *testing.T) {
 	})
 	tests := []struct{ date, out, err string }{
 		{"2026-11-03", `^queued: send-surveys \(date: 2026-11-03\), key send-surveys-by-hand-\w{26}
-done
+done; the worker's log says what it did
 $`, ""},
 		{"2026-11-02", `^queued: .*
 an attempt failed, tried again at \d\d:\d\d:\d\d UTC: MySQL is away \(tried again in 1s\)
-done
+done; the worker's log says what it did
 $`, ""},
 		{"2026-11-01", "^queued: .*\n$", "archived, to be run again from the dashboard: there is no such bucket"},
 	}
