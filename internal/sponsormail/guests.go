@@ -56,7 +56,7 @@ func (c *collector) line(line string) (more bool) {
 	if line == signatureMark {
 		return false
 	}
-	trimmed := strings.TrimSpace(line)
+	trimmed := strings.TrimSpace(withoutLink(line))
 	c.hasText = c.hasText || trimmed != ""
 	if trimmed == "" || trimmed[0] == '>' {
 		return true
@@ -161,7 +161,17 @@ func tidy(line string) string {
 	}, line)
 }
 
-// phone is the number that a line is as a whole, but for bullets and quotes.
+// withoutLink takes off what Outlook's plain text puts behind a number that is a link:
+// 07700 900123<tel:07700900123>.
+func withoutLink(line string) string {
+	line = strings.TrimRight(line, " \t")
+	if open := strings.LastIndexByte(line, '<'); open >= 0 && strings.HasSuffix(line, ">") && strings.HasPrefix(line[open:], "<tel:") {
+		return line[:open]
+	}
+	return line
+}
+
+// phone is the number that a line is as a whole, but for bullets, quotes and stars.
 func phone(line string) (number govwifi.Contact, ok bool) {
 	line = strings.TrimSpace(line)
 	if !isNumeric(line) || calendarDate.MatchString(line) || clockSpan.MatchString(line) {
@@ -172,7 +182,7 @@ func phone(line string) (number govwifi.Contact, ok bool) {
 	} else if item := gluedItem.FindStringSubmatch(line); item != nil {
 		line = item[1]
 	}
-	number, err := govwifi.ParsePhone(strings.Trim(line, " \t\"'“”<>;,"))
+	number, err := govwifi.ParsePhone(strings.Trim(line, " \t\"'“”<>;,*_"))
 	return number, err == nil
 }
 
