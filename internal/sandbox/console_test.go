@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"net/smtp"
 	"os"
 	"path/filepath"
@@ -91,6 +92,35 @@ func TestMailboxJourney(t *testing.T) {
 		b.shows("#other-mailboxes", "alice@example.com (1 received)")
 		b.do("open the mail that was sent", chromedp.Evaluate[chromedp.Void]("document.querySelectorAll('#inbox details').forEach((d) => { d.open = true })"))
 		b.shows("#inbox", "alice@example.com")
+	})
+}
+
+// A list of fifty guests leaves the mailbox and its form where they were, and is in the
+// order of people, who count 2 before 10.
+func TestManyGuests(t *testing.T) {
+	t.Parallel()
+	atWidths(t, func(s *Sandbox, b *tab) {
+		var guests strings.Builder
+		for i := range 50 {
+			_, _ = fmt.Fprintf(&guests, "guest%d.with-a-long-name@a-long-domain-of-a-supplier.example.com\n", i+1)
+		}
+		if _, err := mailed("sponsor@wifi.service.gov.uk", "Guests", guests.String())(b.t.Context(), s.Post); err != nil {
+			b.t.Fatal(err)
+		}
+		b.shows("#inbox", "50 GovWifi accounts have been created")
+		b.waitFor("all mailboxes", "document.querySelectorAll('#other-mailboxes li').length === 50", patience)
+		if high := evaluate[float64](b, "document.getElementById('other-mailboxes').getBoundingClientRect().height"); high > 200 {
+			b.t.Errorf("the list of mailboxes is %.0f px high", high)
+		}
+		names := evaluate[[]string](b, "[...document.querySelectorAll('#other-mailboxes li')].map((li) => li.innerText.split('.')[0])")
+		for i, name := range names {
+			if want := fmt.Sprint("guest", i+1); name != want {
+				b.t.Fatalf("mailbox %d is %s: %v", i+1, name, names)
+			}
+		}
+		b.accessible("many guests")
+		b.tabs("many guests")
+		b.picture("many-guests")
 	})
 }
 

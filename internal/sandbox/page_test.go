@@ -63,8 +63,71 @@ func TestWithoutScript(t *testing.T) {
 			t.Errorf("%s: %d, no %q", path, status, want)
 		}
 	}
-	if status, _, text := ask(t, s, "POST", "/text", "phone=&text=Go"); status != 422 || !strings.Contains(text, "Enter a phone number") {
-		t.Errorf("no number: %d %s", status, text)
+}
+
+// What nobody could have sent is refused with what to do, and nothing is posted. What is
+// a number to somebody may be tried.
+func TestFormsRefuse(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, c := range []struct{ path, form, want string }{
+		{"/text", "phone=&text=Go", "Enter a phone number"},
+		{"/text", "phone=abc&text=Go", "Enter a phone number"},
+		{"/mail", "from=&to=signup@wifi.service.gov.uk", "Enter an email address in the correct format"},
+		{"/mail", "to=signup@wifi.service.gov.uk", "Enter an email address in the correct format"},
+	} {
+		if status, _, text := ask(t, s, "POST", c.path, c.form); status != 422 || !strings.Contains(text, c.want) {
+			t.Errorf("%s %s: %d, no %q", c.path, c.form, status, c.want)
+		}
+	}
+	if letters := s.Post.Letters(); len(letters) != 0 {
+		t.Errorf("posted all the same: %+v", letters)
+	}
+	for _, phone := range []string{"62226", "+49 151 23456789"} {
+		if status, _, text := ask(t, s, "POST", "/text", url.Values{"phone": {phone}, "text": {"Go"}}.Encode()); status != 200 || !strings.Contains(text, "Text sent") {
+			t.Errorf("%s: %d", phone, status)
+		}
+	}
+}
+
+// upload posts the mail form with a file and an empty From.
+func upload(t *testing.T, s *Sandbox, eml string) (status int, text string) {
+	t.Helper()
+	part := "--b\r\nContent-Disposition: form-data; name="
+	status, _, text = ask(t, s, "POST", "/mail", part+"from\r\n\r\n\r\n"+part+"to\r\n\r\nsignup@wifi.service.gov.uk\r\n"+
+		part+"eml; filename=a.eml\r\n\r\n"+eml+"\r\n--b--\r\n", "Content-Type", "multipart/form-data; boundary=b")
+	return status, text
+}
+
+// An .eml brings its own From; the field may be empty.
+func TestUploadNeedsNoFrom(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	status, text := upload(t, s, "From: Alex <alex@council.gov.uk>\r\nTo: signup@wifi.service.gov.uk\r\n\r\nhello\r\n")
+	if letters := s.Post.Letters(); status != 200 || len(letters) != 1 || letters[0].From != "Alex <alex@council.gov.uk>" {
+		t.Errorf("%d %+v\n%s", status, letters, text)
+	}
+}
+
+// Whoever's webhook is refused reads why, and the limit is ingest's own.
+func TestRefusalsSayWhy(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for size, want := range map[int]string{
+		511 << 10: "answered its webhook with 200",
+		513 << 10: "answered the webhook with 413. It is longer than a webhook may be, which is 512 KiB: send something shorter.",
+	} {
+		if status, _, text := ask(t, s, "POST", "/text", url.Values{"phone": {"07700 900123"}, "text": {strings.Repeat("a", size)}}.Encode()); status != 200 || !strings.Contains(text, want) {
+			t.Errorf("a text of %d bytes: %d, no %q", size, status, want)
+		}
+	}
+	if _, text := upload(t, s, "From: nobody\r\nTo: signup@wifi.service.gov.uk\r\n\r\nhello\r\n"); !strings.Contains(text, "webhook with 400. It cannot tell who wrote") {
+		t.Errorf("a mail from nobody: %s", text)
+	}
+	for status, want := range map[string]string{"503": "A real sender tries again later", "403": "send the mail anew", "500": "webhook with 500.<"} {
+		if _, _, text := ask(t, s, "GET", "/?done=again&status="+status, ""); !strings.Contains(text, want) {
+			t.Errorf("%s: no %q", status, want)
+		}
 	}
 }
 

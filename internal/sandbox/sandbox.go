@@ -60,6 +60,9 @@ type Sandbox struct {
 	log     *slog.Logger
 	// lines is the service's log as the trail reads it, and Config.Log besides.
 	lines *slog.Logger
+	// seal keeps payloads unreadable in Redis, as in production; it ends with the
+	// sandbox, as Redis does.
+	seal  queue.SealKeys
 	group *errgroup.Group
 	stop  []func()
 }
@@ -107,9 +110,13 @@ func (s *Sandbox) start(ctx context.Context, c Config) error {
 		return err
 	}
 	s.stop = append(s.stop, stopMySQL)
+	sealKey := newSealKey()
+	if err := s.seal.UnmarshalText([]byte(sealKey)); err != nil {
+		return fmt.Errorf("read our own seal key: %w", err)
+	}
 	// The worker's process takes a while to come up, so it begins to before its
 	// schema is there.
-	if err := s.launchWorker(redisText, database); err != nil {
+	if err := s.launchWorker(redisText, sealKey, database); err != nil {
 		return err
 	}
 	if err := worker.Migrate(ctx, worker.MigrateConfig{Log: telemetry.LogConfig{Level: slog.LevelError}, Database: database}); err != nil {
@@ -137,7 +144,7 @@ func (s *Sandbox) startConsole(ctx context.Context, addr string, redisURL queue.
 	s.group.Go(func() error { return radius.Serve(ctx) })
 	rdb := redisURL.Connect(queue.Patient)
 	s.stop = append(s.stop, func() { _ = rdb.Close() })
-	jobs := queue.NewClient(rdb, nil)
+	jobs := queue.NewClient(rdb, s.seal.Sealer)
 	figures := year.New(year.Config{Table: table, Jobs: jobs, Objects: s.s3, Today: time.Now().UTC().Truncate(24 * time.Hour), Changed: s.live.Changed})
 	s.group.Go(func() error { return figures.Run(ctx) })
 	listener, err := net.Listen("tcp", addr)

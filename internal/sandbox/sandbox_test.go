@@ -59,6 +59,34 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// The demo's scenes are not interrupted by warnings that only a deployment need heed, and
+// what people write is sealed in Redis as it should be there.
+func TestDemoIsSealed(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var log strings.Builder
+	s, err := Start(ctx, Config{Ingest: "127.0.0.1:0", Console: "127.0.0.1:0", Mail: "127.0.0.1:0", Level: slog.LevelWarn, Log: &log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Demo(ctx, io.Discard); err != nil {
+		t.Error(err)
+	}
+	for name, at := range s.admins {
+		if metrics := fetch(t, at+"/metrics"); !strings.Contains(metrics, "\nsignup_seal_keys 1\n") {
+			t.Errorf("%s seals with no key, or another number of them", name)
+		}
+	}
+	cancel()
+	if err := s.Wait(); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(log.String(), "is not set") {
+		t.Errorf("the terminal is warned:\n%s", log.String())
+	}
+}
+
 // The demo is a check: it fails when somebody gets nothing.
 func TestDemoFails(t *testing.T) {
 	t.Parallel()

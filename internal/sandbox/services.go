@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -61,7 +63,7 @@ func (s *Sandbox) startIngest(ctx context.Context, c Config, redisURL queue.URL)
 	if err != nil {
 		return errors.Join(err, public.Close())
 	}
-	config := ingest.Config{RedisURL: redisURL, Tokens: ingest.Tokens{token}, VerifySNS: true, Topics: []string{outside.Topic},
+	config := ingest.Config{RedisURL: redisURL, SealKeys: s.seal, Tokens: ingest.Tokens{token}, VerifySNS: true, Topics: []string{outside.Topic},
 		Certificate: ingest.CertificateFile{Certificate: s.World.Certificate}}
 	s.World.Ingest = "http://" + public.Addr().String()
 	s.group.Go(func() error {
@@ -70,16 +72,23 @@ func (s *Sandbox) startIngest(ctx context.Context, c Config, redisURL queue.URL)
 	return nil
 }
 
+// newSealKey is a random key as QUEUE_SEAL_KEYS has it.
+func newSealKey() string {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return base64.StdEncoding.EncodeToString(key)
+}
+
 // launchWorker starts the worker's process, which waits for begin. It is told to drain
 // before the databases and the stand-ins end.
-func (s *Sandbox) launchWorker(redis string, d worker.Database) error {
+func (s *Sandbox) launchWorker(redis, sealKey string, d worker.Database) error {
 	admin, err := s.admin("worker")
 	if err != nil {
 		return err
 	}
 	s.worker.admin, s.worker.gone, s.worker.lines = admin, s.workerGone, both{s.trail, relay{s.log.Handler()}}
 	s.worker.environment = []string{
-		"LOG_LEVEL=debug", "LOG_FORMAT=json", "REDIS_URL=" + redis,
+		"LOG_LEVEL=debug", "LOG_FORMAT=json", "REDIS_URL=" + redis, "QUEUE_SEAL_KEYS=" + sealKey,
 		"DB_HOSTNAME=" + d.Hostname, "DB_NAME=" + d.Name, "DB_USER=" + d.User, "DB_PASS=", "DB_TLS=" + d.TLS,
 		"NOTIFY_API_KEY=" + s.Notify.Key(), "NOTIFY_API_BASE_URL=" + s.Notify.URL(),
 		"NOTIFY_DO_NOT_REPLY=" + notifytest.DoNotReplyID, "NOTIFY_SUPPORT_REPLY=" + notifytest.SupportReplyID,
@@ -103,7 +112,9 @@ func (s *Sandbox) startScheduler(ctx context.Context, redisURL queue.URL) error 
 	if err != nil {
 		return err
 	}
-	s.group.Go(func() error { return scheduler.Serve(ctx, scheduler.Config{RedisURL: redisURL}, admin, s.lines) })
+	s.group.Go(func() error {
+		return scheduler.Serve(ctx, scheduler.Config{RedisURL: redisURL, SealKeys: s.seal}, admin, s.lines)
+	})
 	return nil
 }
 

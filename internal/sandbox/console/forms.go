@@ -31,11 +31,20 @@ func told(v url.Values) string {
 	case done == "again" && status == "200":
 		return "Webhook delivered again. The service answered it with 200."
 	case len(status) == 3 && strings.Trim(status, "0123456789") == "":
-		return "The service answered the webhook with " + status + "."
+		return strings.TrimSpace("The service answered the webhook with " + status + ". " + refused[status])
 	case done == "join":
 		return "The wifi has answered."
 	}
 	return switched[v.Get("done")]
+}
+
+// refused is why the service does not take a webhook, and what to do, for each answer that
+// a visitor can bring about.
+var refused = map[string]string{
+	"400": "It cannot tell who wrote: give the mail a From header with one email address, like name@dept.gov.uk.",
+	"403": "It takes no news of a mail that is a day old: send the mail anew.",
+	"413": "It is longer than a webhook may be, which is 512 KiB: send something shorter.",
+	"503": "It cannot take it just now. A real sender tries again later: here, press “Deliver again” below its way.",
 }
 
 // switched is what there is to say of each switch.
@@ -58,7 +67,8 @@ func (c *Console) sendText(w http.ResponseWriter, r *http.Request) {
 	text := r.PostFormValue("text") // parses the form
 	chosen := choose(r.PostForm)
 	chosen.Text = text
-	if strings.TrimSpace(r.PostFormValue("phone")) == "" {
+	// Short codes and numbers of elsewhere may be tried: the service ignores some of them.
+	if !digits.MatchString(r.PostFormValue("phone")) {
 		c.renderTry(r.Context(), w, http.StatusUnprocessableEntity, chosen, "", []problem{{"phone-number", "Enter a phone number, like 07700 900123"}})
 		return
 	}
@@ -96,7 +106,8 @@ func (c *Console) sendMail(w http.ResponseWriter, r *http.Request) {
 func rawMail(r *http.Request, chosen *choice) (raw []byte, problems []problem) {
 	file, _, err := r.FormFile("eml")
 	attached := err == nil
-	if _, err := govwifi.ParseEmail(chosen.From); !attached && (err != nil || strings.ContainsAny(chosen.From, "\r\n")) {
+	from := r.PostFormValue("from") // as typed: nobody writes as the default person unawares
+	if _, err := govwifi.ParseEmail(from); !attached && (err != nil || strings.ContainsAny(from, "\r\n")) {
 		problems = append(problems, problem{"mail-from", "Enter an email address in the correct format, like name@dept.gov.uk"})
 	}
 	if _, err := mail.ParseAddress(chosen.To); err != nil || strings.ContainsAny(chosen.To, "\r\n") {

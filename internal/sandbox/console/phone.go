@@ -1,7 +1,9 @@
 package console
 
 import (
+	"cmp"
 	"html/template"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -76,7 +78,7 @@ func (c choice) phonePath() string {
 	return choice{Phone: c.Phone, From: defaultMailbox}.path() + "#phone"
 }
 
-// others are all names but one, the same each time.
+// others are all names but one, the same each time: guest2 comes before guest10.
 func others(received map[string]int, but string, path func(string) string) []other {
 	var list []other
 	for name, n := range received {
@@ -84,8 +86,17 @@ func others(received map[string]int, but string, path func(string) string) []oth
 			list = append(list, other{name, path(name), n})
 		}
 	}
-	slices.SortFunc(list, func(a, b other) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b other) int {
+		return cmp.Or(strings.Compare(evenly(a.Name), evenly(b.Name)), strings.Compare(a.Name, b.Name))
+	})
 	return list
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// evenly writes each number in a name with as many digits, so that texts sort by value.
+func evenly(name string) string {
+	return digits.ReplaceAllStringFunc(name, func(n string) string { return strings.Repeat("0", max(0, 20-len(n))) + n })
 }
 
 // received is a message of the service.

@@ -55,7 +55,11 @@ func (t *Trail) take(l line) {
 	case l.Message == "queued":
 		t.queued(l)
 	case l.Message == "taken":
-		j := t.job(l.Job, l.Key, t.event(l.Trace, l.Time))
+		e := t.event(l.Trace, l.Time)
+		if l.Trace == l.Key { // the worker's own, for a job that came without a webhook's
+			e.Periodic, e.Job, e.Key = true, l.Job, l.Key
+		}
+		j := t.job(l.Job, l.Key, e)
 		j.State = Taken
 		j.add(l.Time, "Taken by the worker", fmt.Sprintf("attempt %d, %s after it was queued", l.Attempt, short(l.Wait.Duration)))
 	case l.Message == "user found", l.Message == "user created":

@@ -10,13 +10,15 @@ import (
 	"time"
 )
 
-// Event is one webhook and all that came of it.
+// Event is one webhook, or one run of a periodic job, and all that came of it.
 type Event struct {
 	// Trace is the id that all its lines carry.
 	Trace string
 	// Job and Key name what the door made of it, About says whom it concerns, masked.
 	// All are empty where the event needed nothing or was refused.
 	Job, Key, About string
+	// Periodic says that the clock or an operator began it, and no webhook.
+	Periodic bool
 	// Again says that an earlier webhook of the same event was queued, so this one
 	// changed nothing.
 	Again bool
@@ -85,7 +87,8 @@ type entry struct {
 // New makes an empty trail.
 func New(changed func()) *Trail { return &Trail{Changed: changed, jobs: map[string]*entry{}} }
 
-// Events are copies of the latest events, newest first.
+// Events are copies of the latest events that a webhook began, newest first. Periodic
+// jobs would leave no room for them: one look at the year's figures begins dozens.
 func (t *Trail) Events(limit int) []Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,6 +96,9 @@ func (t *Trail) Events(limit int) []Event {
 	for _, e := range slices.Backward(t.events) {
 		if len(events) == limit {
 			break
+		}
+		if e.Periodic {
+			continue
 		}
 		copied := *e
 		copied.Door, copied.Jobs = slices.Clone(e.Door), nil

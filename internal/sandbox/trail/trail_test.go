@@ -98,6 +98,27 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// The ways of messages are shown however many periodic jobs run meanwhile, and whatever
+// those queue. Their jobs are counted as all others.
+func TestPeriodicJobsTakeNoPlace(t *testing.T) {
+	t.Parallel()
+	trail := New(func() {})
+	_, _ = fmt.Fprintf(trail, `{%s.010Z","level":"INFO","msg":"queued","job":"signup-sms","key":"k1","trace":"T1"}`, at)
+	_, _ = fmt.Fprintf(trail, `{%s.020Z","level":"DEBUG","msg":"taken","job":"signup-sms","key":"k1","attempt":1,"trace":"T1"}`, at)
+	for i := range 20 {
+		key := fmt.Sprint("send-surveys-", i)
+		_, _ = fmt.Fprintf(trail, `{%s.100Z","level":"DEBUG","msg":"taken","job":"send-surveys","key":%q,"attempt":1,"trace":%q}`, at, key, key)
+		_, _ = fmt.Fprintf(trail, `{%s.110Z","level":"DEBUG","msg":"queued","job":"survey-invitation","key":"s%d","trace":%q}`, at, i, key)
+		_, _ = fmt.Fprintf(trail, `{%s.120Z","level":"INFO","msg":"job","job":"send-surveys","key":%q,"outcome":"done","trace":%q}`, at, key, key)
+	}
+	if events := trail.Events(12); len(events) != 1 || events[0].Trace != "T1" {
+		t.Errorf("%d events are shown, want that of the text alone", len(events))
+	}
+	if jobs := len(trail.Jobs()); jobs != 1+2*20 {
+		t.Errorf("%d jobs", jobs)
+	}
+}
+
 // Only the latest events are kept, but every job is counted.
 func TestTrailIsBounded(t *testing.T) {
 	t.Parallel()
