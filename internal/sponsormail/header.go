@@ -33,7 +33,8 @@ type fields struct {
 	values map[string][]byte
 	// open is the field that a continuation line belongs to, empty for one of
 	// no interest.
-	open  string
+	open string
+	// froms counts the From fields, whose values do not matter.
 	froms int
 }
 
