@@ -2,6 +2,7 @@ package sponsormail
 
 import (
 	"bytes"
+	"maps"
 	"mime"
 	"strings"
 )
@@ -59,8 +60,7 @@ func (f *fields) start(line []byte) bool {
 		value = append([]byte(","), value...)
 	case "from":
 		f.froms++
-		f.open = ""
-		return true
+		fallthrough
 	default:
 		f.open = ""
 		return true
@@ -106,9 +106,6 @@ func (f *fields) header(fallback string) header {
 	encoding, _ := parseMediaType(string(f.values["content-transfer-encoding"]))
 	_, named := params["name"]
 	_, filed := extras["filename"]
-	// mime.ParseMediaType leaves out a filename*= whose charset it does not know.
-	filed = filed || bytes.Contains(bytes.ToLower(f.values["content-disposition"]), []byte("filename*"))
-	named = named || bytes.Contains(bytes.ToLower(f.values["content-type"]), []byte("name*"))
 	return header{
 		mediaType:  mediaType,
 		params:     params,
@@ -120,12 +117,9 @@ func (f *fields) header(fallback string) header {
 }
 
 // parseMediaType is mime.ParseMediaType for what mailers really write: where that
-// one refuses the whole field for a stray semicolon, an unquoted = or a comment,
-// this one keeps what it understands.
+// one refuses the whole field for a stray semicolon, an unquoted = or a comment, or
+// leaves out a name*= whose charset it does not know, this one keeps what it understands.
 func parseMediaType(field string) (mediaType string, params map[string]string) {
-	if mediaType, params, err := mime.ParseMediaType(field); err == nil {
-		return mediaType, params
-	}
 	value, rest := cutParam(field)
 	params = map[string]string{}
 	for rest != "" {
@@ -137,6 +131,10 @@ func parseMediaType(field string) (mediaType string, params map[string]string) {
 		if _, seen := params[key]; !seen {
 			params[key] = plainValue(value)
 		}
+	}
+	if mediaType, strict, err := mime.ParseMediaType(field); err == nil {
+		maps.Copy(params, strict)
+		return mediaType, params
 	}
 	return strings.ToLower(plainValue(value)), params
 }
