@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/govwifi/user-signup/internal/ingest"
 	"github.com/govwifi/user-signup/internal/process"
@@ -15,7 +14,7 @@ import (
 func main() { process.Main(run) }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 1 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+	if len(args) == 1 && process.AsksForHelp(args[0]) {
 		fmt.Println("usage: ingest\nIt takes webhooks until SIGTERM, and is configured by its environment: docs/contract.md, section 3")
 		return nil
 	}

@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/govwifi/user-signup/internal/process"
 	"github.com/govwifi/user-signup/internal/worker"
@@ -32,7 +31,7 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case command == "archive":
 		return archive(ctx, args[1:])
-	case slices.Contains([]string{"help", "-h", "-help", "--help"}, command):
+	case process.AsksForHelp(command):
 		fmt.Println(usage)
 		return nil
 	case len(args) > 1:

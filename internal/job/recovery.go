@@ -22,10 +22,10 @@ const (
 	// LookBack is where a recovery begins unless told otherwise. Finished jobs are
 	// known for as long, so that a run by the clock asks Notify about lost events only.
 	LookBack = 24 * time.Hour
-	// RecoveryReach is the furthest back that anything is recovered. Notify knows for 7
+	// recoveryReach is the furthest back that anything is recovered. Notify knows for 7
 	// days what it has sent, and a recovered job, which must ask it, may be retried for
 	// the last of them.
-	RecoveryReach = 6 * 24 * time.Hour
+	recoveryReach = 6 * 24 * time.Hour
 	// RecoveryPause lies between finding that a job is missing and enqueuing it. If Redis
 	// was wiped a moment ago, a worker may be in the midst of that very job: it ends within
 	// its time-out, and Notify may go on committing for AmbiguousWait.
@@ -54,11 +54,15 @@ func recoverySpec(name string) Spec {
 
 // since is the payload's, a day ago where it says nothing, and never beyond reach.
 func (r Recovery) since(now time.Time) time.Time {
-	since := r.Since
-	if since.IsZero() {
-		since = now.Add(-LookBack)
+	if r.Since.IsZero() {
+		return now.Add(-LookBack)
 	}
-	if earliest := now.Add(-RecoveryReach); since.Before(earliest) {
+	return WithinReach(r.Since, now)
+}
+
+// WithinReach is the time from which a recovery really looks that is told to begin at since.
+func WithinReach(since, now time.Time) time.Time {
+	if earliest := now.Add(-recoveryReach); since.Before(earliest) {
 		return earliest
 	}
 	return since

@@ -100,8 +100,8 @@ func TestRecoverTexts(t *testing.T) {
 		"a day unless told otherwise": {texts: []Text{received("b", LookBack, "Go"), received("a", LookBack+time.Second, "Go")},
 			want: []Job{SignupSMS{recoveredText("b", LookBack, "Go")}}, log: "since=2026-11-21T12:00:00Z texts=1"},
 		"no further than Notify's memory reaches": {since: now.AddDate(0, 0, -20),
-			texts: []Text{received("b", RecoveryReach, "Go"), received("a", RecoveryReach+time.Second, "Go")},
-			want:  []Job{SignupSMS{recoveredText("b", RecoveryReach, "Go")}}, log: "since=2026-11-16T12:00:00Z texts=1"},
+			texts: []Text{received("b", recoveryReach, "Go"), received("a", recoveryReach+time.Second, "Go")},
+			want:  []Job{SignupSMS{recoveredText("b", recoveryReach, "Go")}}, log: "since=2026-11-16T12:00:00Z texts=1"},
 		"none": {log: "texts=0 need_nothing=0 recovered=0"},
 	} {
 		t.Run(name, func(t *testing.T) {

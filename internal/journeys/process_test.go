@@ -87,6 +87,19 @@ func TestBadConfiguration(t *testing.T) {
 	}
 }
 
+// Who asks how a program is called is told, without an environment, and that is no failure.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"ingest -h", "worker --help", "worker help", "worker archive -h", "scheduler -h"} {
+		words := strings.Fields(line)
+		p := start(t, nil, words[0], words[1:]...)
+		p.exits(0)
+		if !strings.HasPrefix(p.stdout.String(), "usage:") || p.stderr.String() != "" {
+			t.Errorf("%s: %s%s", line, p.stdout, p.stderr)
+		}
+	}
+}
+
 // What an operator does first, in this order, and what each step says when the one
 // before was left out.
 func TestFirstStart(t *testing.T) {

@@ -99,17 +99,15 @@ func parseRun(args []string, now time.Time) (byHand, error) {
 	return byHand{entry.Make(run), *wait}, nil
 }
 
-// withinReach is the time from which a recovery really looks, for the operator to see.
+// withinReach is the time from which a recovery really looks, for the operator to see. It
+// fails where nothing of the day at which it is to begin is in reach.
 func withinReach(since, now time.Time) (time.Time, error) {
-	earliest := now.UTC().Truncate(time.Second).Add(-job.RecoveryReach)
-	if day := earliest.Truncate(24 * time.Hour); since.Before(day) {
-		return since, fmt.Errorf("%s is too long ago: what was lost is found for 6 days, now from %s on",
-			since.Format(time.DateOnly), earliest.Format("2006-01-02 15:04 UTC"))
+	from := job.WithinReach(since, now.UTC().Truncate(time.Second))
+	if since.Before(from.Truncate(24 * time.Hour)) {
+		return from, fmt.Errorf("%s is too long ago: what was lost is found for 6 days, now from %s on",
+			since.Format(time.DateOnly), from.Format("2006-01-02 15:04 UTC"))
 	}
-	if since.Before(earliest) {
-		return earliest, nil
-	}
-	return since, nil
+	return from, nil
 }
 
 func readDate(date string, now time.Time) (time.Time, error) {
